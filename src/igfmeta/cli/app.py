@@ -1,0 +1,93 @@
+"""The commands under one roof, and the rule for every error: a sentence and an exit status, never a traceback.
+
+Exit status: 0 done, 1 a fault of ours, 2 input or options that cannot be used, 3 valid input without an answer.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+# Threads cost more than they give on arrays of this size; must be set before NumPy loads its BLAS.
+for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+import typer
+
+from igfmeta.cli.evidence import evidence_app
+from igfmeta.cli.fit import fit
+from igfmeta.cli.forest import forest
+from igfmeta.cli.pool import pool
+from igfmeta.errors import IgfmetaError
+from igfmeta.text import plain
+from igfmeta.version import __version__
+
+app = typer.Typer(
+    name="igfmeta",
+    help="Pool clinical-trial results with frequentist and Bayesian models side by side.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(pool)
+app.command()(fit)
+app.command()(forest)
+app.add_typer(evidence_app, name="evidence")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"igfmeta {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", callback=_show_version, is_eager=True)
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Options of every command; both act before a command runs (`--debug` in `main`)."""
+
+
+def _say(message: str) -> None:
+    print(plain(message), file=sys.stderr)
+
+
+def _run() -> int:
+    try:
+        app()
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 0
+    except IgfmetaError as error:
+        _say(f"igfmeta: {error}" if "\n" not in str(error) else f"igfmeta found these problems:\n{error}")
+        return error.exit_status
+    return 0
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    if "--debug" in sys.argv[1:]:
+        sys.argv.remove("--debug")
+        app()
+        return
+    try:
+        status = _run()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader of a pipe has gone (`| head`): nobody is left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    except KeyboardInterrupt:
+        _say("igfmeta: interrupted; nothing was written.")
+        status = 130
+    except Exception as error:
+        _say(
+            f"igfmeta: a fault of igfmeta, not of the input ({type(error).__name__}: {error}). "
+            "Run again with --debug to see where, and report it."
+        )
+        status = 1
+    sys.exit(status)

@@ -1,0 +1,172 @@
+"""The options that every command on the evidence shares, written once: which studies, which question, which model."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+from igfmeta.errors import InputError
+
+if TYPE_CHECKING:
+    from igfmeta.evidence.tables import Evidence
+    from igfmeta.synthesis.results import PoolResult
+
+_SELECT = "Which studies"
+_MODEL = "Model"
+
+Many = list[str] | None
+
+
+def _select(text: str, *names: str) -> Any:
+    return typer.Option(*names, help=text, rich_help_panel=_SELECT)
+
+
+def _model(text: str) -> Any:
+    return typer.Option(help=text, rich_help_panel=_MODEL)
+
+
+@dataclass
+class Selected:
+    """Which studies: the options of every command that reads the evidence tables."""
+
+    agent_class: Annotated[Many, _select("Class of agent.", "--class")] = None
+    agent: Annotated[Many, _select("Agent.")] = None
+    tumor: Annotated[Many, _select("Type of tumour.")] = None
+    tumor_group: Annotated[Many, _select("Group of tumours.")] = None
+    regimen: Annotated[
+        Many, _select("monotherapy or combination. Single-arm results are of monotherapy unless this says otherwise.")
+    ] = None
+    partners: Annotated[Many, _select("What the agent is combined with.")] = None
+    phase: Annotated[Many, _select("Phase of trial.")] = None
+    design: Annotated[Many, _select("Design of trial.")] = None
+    year: Annotated[str | None, _select("A year (2014) or a range (2010-2015).")] = None
+    biomarker: Annotated[Many, _select("Biomarker selection of the patients.")] = None
+    contrast: Annotated[
+        Many, _select("What a comparison isolates. Default: add_on, the agent added to the same treatment in both arms.")
+    ] = None
+    study: Annotated[Many, _select("Study, by its study_id.")] = None
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Evidence of your own: a folder of tables, or one trials table.", metavar="DIR_OR_FILE"),
+    ] = None
+
+    def criteria(self) -> dict[str, Any]:
+        """Return the criteria that were given, ready for `Evidence.select`."""
+        names = [field.name for field in fields(Selected) if field.name not in ("year", "data")]
+        chosen: dict[str, Any] = {name: several(getattr(self, name)) for name in names}
+        chosen["year"] = years(self.year)
+        return {name: value for name, value in chosen.items() if value is not None}
+
+    def evidence(self) -> Evidence:
+        """Return the evidence that the command works on."""
+        from igfmeta.evidence import load_evidence
+
+        return load_evidence(self.data, tables=("trials",))
+
+
+@dataclass
+class Request(Selected):
+    """Which studies, which question, which model: the options of every command that pools the evidence."""
+
+    outcome: Annotated[
+        Many, typer.Option(help="Outcome (os, pfs, orr ...) or family (progression). Default: os, progression, orr.")
+    ] = None
+    by: Annotated[str, typer.Option(help="Groups: class, agent, tumor, tumor_group, phase, biomarker, none.")] = "tumor"
+    use: Annotated[str, _select("primary, or sensitivity to add the rows marked so.")] = "primary"
+    measure: Annotated[
+        str | None, _model("HR; OR, RR, RD, PETO, AS for two arms; PLO, PLN, PR, PAS, PFT for one arm.")
+    ] = None
+    method: Annotated[
+        str,
+        _model("Estimator of tau2: CE (common effect), DL, DL2, CA2, HE, HS, HSK, SJ, ML, REML, EB, PM, PMM, GENQ."),
+    ] = "REML"
+    ci: Annotated[str, _model("Interval of the pooled effect: z, t, HK, HK-floor, KR.")] = "HK"
+    pi: Annotated[str, _model("Prediction interval: z, V, HTS, HK, HK-PR, KR, KR-PR.")] = "HK"
+    prior: Annotated[str | None, _model('Prior of tau, such as "half-normal(0.5)" or "half-cauchy(0.5)".')] = None
+    level: Annotated[float, _model("Level of every interval.")] = 0.95
+
+    def pool(self) -> PoolResult:
+        """Pool what was asked for."""
+        from igfmeta.synthesis.pooling import pool
+
+        return pool(
+            self.evidence(),
+            outcome=several(self.outcome),
+            by=self.by,
+            measure=self.measure,
+            method=self.method,
+            ci=self.ci,
+            pi=self.pi,
+            prior=self.prior,
+            use=self.use,
+            level=self.level,
+            **self.criteria(),
+        )
+
+
+def several(values: list[str] | None) -> tuple[str, ...] | None:
+    """Return the values of an option that may be repeated or hold commas; None when it was not given.
+
+    Examples
+    --------
+    >>> several(["nsclc,sclc", "breast"])
+    ('nsclc', 'sclc', 'breast')
+    """
+    if not values:
+        return None
+    parts = tuple(part.strip() for value in values for part in value.split(",") if part.strip())
+    if not parts:
+        raise InputError("An option was given without a value.")
+    return parts
+
+
+def years(text: str | None) -> int | tuple[int, int] | None:
+    """Return a year, or a range of years written FROM-TO.
+
+    Examples
+    --------
+    >>> years("2014"), years("2010-2015")
+    (2014, (2010, 2015))
+    """
+    if text is None:
+        return None
+    first, dash, last = text.partition("-")
+    if not (first.strip().isdigit() and (last.strip().isdigit() or not dash)):
+        raise InputError(f"--year was {text!r}; accepted are a year (2014) or a range (2010-2015).")
+    return (int(first), int(last)) if dash else int(first)
+
+
+def takes[T: Selected](kind: type[T]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of `kind`; it receives them as its first argument, `request`.
+
+    A command is written as `def pool(request, *, explain=False)`; what Typer sees has every field of `kind` as a
+    keyword option before the command's own.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        hints = get_type_hints(kind, include_extras=True)
+        shared = [
+            inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name])
+            for f in fields(kind)
+        ]
+        own_hints = get_type_hints(command, include_extras=True)
+        signature = inspect.signature(command)
+        own = [p.replace(annotation=own_hints[p.name]) for p in list(signature.parameters.values())[1:]]
+
+        @wraps(command)
+        def run(**given: Any) -> None:
+            request = kind(**{f.name: given.pop(f.name) for f in fields(kind)})
+            command(request, **given)
+
+        run.__signature__ = signature.replace(parameters=[*shared, *own])  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in (*shared, *own)}
+        del run.__wrapped__  # type: ignore[attr-defined]  # else Typer would read the command's own signature
+        return run
+
+    return decorate

@@ -1,0 +1,196 @@
+"""What a fit holds: arrays over a batch, or one analysis as plain numbers with the sentences that go with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from igfmeta.errors import NothingToPool
+from igfmeta.numerics import Floats, Mask
+
+
+@dataclass(frozen=True, eq=False)
+class Pooled:
+    """One pooled analysis, on the analysis scale. None stands for what cannot be estimated; `remarks` says why.
+
+    Attributes
+    ----------
+    k : int
+        Number of studies.
+    estimate, se, statistic, df, p_value, ci_lower, ci_upper : float or None
+        Pooled effect; `df` is None for a normal test.
+    tau2, se_tau2, tau2_ci_lower, tau2_ci_upper : float or None
+        Between-study variance.
+    i2, i2_ci_lower, i2_ci_upper, h2, h2_ci_lower, h2_ci_upper : float or None
+        From tau2 (for the common-effect model, from Q); I2 in percent.
+    i2_q, i2_q_ci_lower, i2_q_ci_upper : float or None
+        I2 from Cochran's Q, in percent.
+    q, q_df, q_p_value : float, int, float
+        Cochran's Q.
+    pi_lower, pi_upper, pi_df : float or None
+        Prediction interval.
+    weights : ndarray of shape (k,)
+        In percent.
+    converged, multimodal, boundary : bool
+        Of the estimate of tau2: whether the search ended, whether the likelihood has several maxima (the highest was
+        taken), whether the estimate is 0.
+    method, ci, pi, tau2_ci : str
+        Names of the methods.
+    level : float
+    remarks : tuple of str
+    """
+
+    k: int
+    estimate: float
+    se: float
+    statistic: float | None
+    df: float | None
+    p_value: float | None
+    ci_lower: float
+    ci_upper: float
+    tau2: float | None
+    se_tau2: float | None
+    tau2_ci_lower: float | None
+    tau2_ci_upper: float | None
+    i2: float | None
+    i2_ci_lower: float | None
+    i2_ci_upper: float | None
+    i2_q: float | None
+    i2_q_ci_lower: float | None
+    i2_q_ci_upper: float | None
+    h2: float | None
+    h2_ci_lower: float | None
+    h2_ci_upper: float | None
+    q: float
+    q_df: int
+    q_p_value: float
+    pi_lower: float | None
+    pi_upper: float | None
+    pi_df: float | None
+    weights: Floats
+    converged: bool
+    multimodal: bool
+    boundary: bool
+    method: str
+    ci: str
+    pi: str
+    tau2_ci: str
+    level: float
+    remarks: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers, strings and lists."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {**values, "weights": self.weights.tolist(), "remarks": list(self.remarks)}
+
+
+#: Fields that a single study leaves undefined.
+_NEEDS_TWO = (
+    "tau2", "se_tau2", "tau2_ci_lower", "tau2_ci_upper", "i2", "i2_ci_lower", "i2_ci_upper", "i2_q", "h2",
+    "h2_ci_lower", "h2_ci_upper",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class PooledBatch:
+    """A batch of pooled analyses: the fields of `Pooled` as arrays of shape (batch,); NaN where not estimable.
+
+    `weights` has shape (batch, k), in percent, 0 for left-out studies. The scale is that of the effects given.
+    """
+
+    k: Floats
+    estimate: Floats
+    se: Floats
+    statistic: Floats
+    df: Floats
+    p_value: Floats
+    ci_lower: Floats
+    ci_upper: Floats
+    tau2: Floats
+    se_tau2: Floats
+    tau2_ci_lower: Floats
+    tau2_ci_upper: Floats
+    i2: Floats
+    i2_ci_lower: Floats
+    i2_ci_upper: Floats
+    i2_q: Floats
+    i2_q_ci_lower: Floats
+    i2_q_ci_upper: Floats
+    h2: Floats
+    h2_ci_lower: Floats
+    h2_ci_upper: Floats
+    q: Floats
+    q_df: Floats
+    q_p_value: Floats
+    pi_lower: Floats
+    pi_upper: Floats
+    pi_df: Floats
+    weights: Floats
+    mask: Mask
+    converged: Mask
+    multimodal: Mask
+    boundary: Mask
+    method: str
+    ci: str
+    pi: str
+    tau2_ci: str
+    level: float
+
+    def __len__(self) -> int:
+        return len(self.estimate)
+
+    def one(self, index: int = 0) -> Pooled:
+        """Return one analysis of the batch as plain numbers.
+
+        Raises
+        ------
+        NothingToPool
+            The data set has no study.
+        """
+        k = int(self.k[index])
+        if k == 0:
+            raise NothingToPool("There is no study to pool.")
+        values: dict[str, Any] = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, np.ndarray) and value.ndim == 1:
+                values[field.name] = _plain(value[index])
+        if k == 1:
+            values.update(dict.fromkeys(_NEEDS_TWO))
+        values.pop("mask", None)
+        return Pooled(
+            **{**values, "k": k, "q_df": k - 1},
+            weights=self.weights[index][self.mask[index]],
+            method=self.method,
+            ci=self.ci,
+            pi=self.pi,
+            tau2_ci=self.tau2_ci,
+            level=self.level,
+            remarks=tuple(_remarks(k, values, self.ci, self.pi)),
+        )
+
+
+def _plain(value: Any) -> Any:
+    """Return a NumPy scalar as a Python one; None for what is not finite."""
+    if isinstance(value, np.bool_):
+        return bool(value)
+    return float(value) if np.isfinite(value) else None
+
+
+def _remarks(k: int, values: dict[str, Any], ci: str, pi: str) -> list[str]:
+    remarks = []
+    if k == 1:
+        remarks.append("One study: its own normal interval is shown; heterogeneity and prediction cannot be estimated.")
+    elif values["pi_lower"] is None:
+        remarks.append(f"The prediction interval {pi} has no degree of freedom left with {k} studies.")
+    if k > 1 and ci == "HK" and values["se"] == 0:
+        remarks.append("The effects are identical, so that the Hartung-Knapp interval has no width; HK-floor has one.")
+    if values["multimodal"]:
+        remarks.append("The likelihood of tau2 has more than one maximum; the highest was taken.")
+    if not values["converged"]:
+        remarks.append("The search for tau2 did not converge: do not use this result.")
+    if k > 1 and values["tau2_ci_upper"] == 0:
+        remarks.append("The effects differ less than chance alone would make them: both limits of tau2 are 0.")
+    return remarks

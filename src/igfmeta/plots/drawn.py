@@ -1,0 +1,59 @@
+"""Results and their forests: what a notebook shows, and what `save` writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from igfmeta.plots.files import save_forest
+from igfmeta.plots.fit_forest import fit_forest
+from igfmeta.plots.forest import Forest
+from igfmeta.plots.html_forest import to_html
+from igfmeta.plots.pool_forest import answer_forest
+from igfmeta.synthesis.fitting import FitResult
+from igfmeta.synthesis.results import PoolResult
+
+
+@dataclass(frozen=True, eq=False)
+class Forests:
+    """The forest plots of a result, by name; draws itself in a notebook."""
+
+    named: tuple[tuple[str, Forest], ...]
+
+    def save(self, path: str | Path) -> list[Path]:
+        """Write the figures and return their paths.
+
+        One forest is written to `path`; of several, each gets its name before the suffix (`forest-os.svg`).
+        """
+        path = Path(path)
+        if len(self.named) == 1:
+            return [save_forest(self.named[0][1], path)]
+        return [save_forest(forest, path.with_stem(f"{path.stem}-{name}")) for name, forest in self.named]
+
+    def _repr_html_(self) -> str:
+        return "\n".join(to_html(forest, id_prefix=f"igfmeta-{name}") for name, forest in self.named)
+
+
+def pool_forests(result: PoolResult, *, bayes: bool = True) -> Forests:
+    """Return the forests of a pool, one per answer."""
+    names = [f"{a.question.name}-{a.question.measure.lower()}" for a in result]
+    plain = [answer.question.name for answer in result]
+    chosen = plain if len(set(plain)) == len(plain) else names
+    drawn = (answer_forest(answer, bayes=bayes) for answer in result)
+    return Forests(tuple(zip(chosen, drawn, strict=True)))
+
+
+def fit_forests(result: FitResult) -> Forests:
+    """Return the forest of a fit."""
+    return Forests((("fit", fit_forest(result)),))
+
+
+def forests(result: Any) -> Forests:
+    """Return the forests of a pool or of a fit."""
+    return pool_forests(result) if isinstance(result, PoolResult) else fit_forests(result)
+
+
+def html(result: Any) -> str:
+    """Return a result as an HTML fragment: its forests."""
+    return forests(result)._repr_html_()

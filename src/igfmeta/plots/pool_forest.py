@@ -1,0 +1,175 @@
+"""A pool -> its forest plots: what each line, diamond and note says. No drawing here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from igfmeta import formatting as f
+from igfmeta.effects.scales import label_of, null_value, transform_of
+from igfmeta.plots.forest import Forest, ForestGroup, ForestRow, ForestSummary
+from igfmeta.synthesis.results import Answer, Group, PoolResult, methods_of
+from igfmeta.synthesis.studies import MARKS, Study
+
+Transform = Literal["exp", "identity", "expit", "sin2"]
+
+
+def _is_rate(answer: Answer) -> bool:
+    return answer.question.arms == "single_arm"
+
+
+def _scale(answer: Answer, group: Group, value: float | None) -> float | None:
+    """Return a pooled value on the scale that the forest draws: percent for rates, the analysis scale otherwise."""
+    if value is None or not _is_rate(answer):
+        return value
+    natural = group.natural(value)
+    return None if natural is None else 100 * natural
+
+
+def _counts(study: Study, first: int) -> str:
+    events, n = study.counts[first], study.counts[first + 1]
+    if n != n:
+        return ""
+    return f"{events:.0f}/{n:.0f}" if events == events else f"{n:.0f}"
+
+
+def _row(answer: Answer, study: Study, weight: float) -> ForestRow:
+    if _is_rate(answer):
+        values = [100 * value for value in (study.estimate, study.ci_lower, study.ci_upper)]
+    else:
+        half = _half_width(study, answer)
+        values = [study.yi, study.yi - half, study.yi + half]
+    return ForestRow(
+        label=study.label,
+        estimate=values[0],
+        ci_lower=values[1],
+        ci_upper=values[2],
+        weight=weight,
+        href=study.href,
+        source=study.citation,
+        cells={
+            "agent": study.agent,
+            "tumor": study.tumor_type,
+            "n": f.count(study.patients) if study.patients == study.patients else "",
+            "experimental": _counts(study, 0),
+            "control": _counts(study, 2),
+        },
+        marks=study.marks,
+    )
+
+
+def _half_width(study: Study, answer: Answer) -> float:
+    import numpy as np
+
+    from igfmeta.numerics import t_quantile
+
+    return float(t_quantile(0.5 + answer.overall.fit.level / 2, np.inf)) * study.vi**0.5
+
+
+def _heterogeneity(group: Group) -> str:
+    fit = group.fit
+    if fit.tau2 is None:
+        return f"k = {fit.k}"
+    return f"k = {fit.k}, τ² = {f.small(fit.tau2)}, I² = {f.number(fit.i2, 0)} %"
+
+
+def _summary(answer: Answer, group: Group, label: str, bayes: bool) -> ForestSummary:
+    fit, posterior = group.fit, group.posterior
+
+    def on_scale(value: float | None) -> float | None:
+        return _scale(answer, group, value)
+
+    second = None
+    if bayes:
+        second = tuple(on_scale(v) for v in (posterior.mu_median, posterior.ci_lower, posterior.ci_upper))
+    return ForestSummary(
+        label=label,
+        estimate=on_scale(fit.estimate),
+        ci_lower=on_scale(fit.ci_lower),
+        ci_upper=on_scale(fit.ci_upper),
+        pi_lower=on_scale(fit.pi_lower),
+        pi_upper=on_scale(fit.pi_upper),
+        k=fit.k,
+        tau2=fit.tau2,
+        i2=fit.i2,
+        text=_heterogeneity(group),
+        second=second,  # type: ignore[arg-type]  # None only where the fit itself has no estimate
+        second_label="Posterior" if bayes else "",
+        cells={"n": f.count(group.patients) if group.patients else ""},
+    )
+
+
+def _groups(answer: Answer, bayes: bool) -> tuple[ForestGroup, ...]:
+    weights = {
+        study.row_ids: float(weight)
+        for study, weight in zip(answer.overall.studies, answer.overall.fit.weights, strict=True)
+    }
+    shown = answer.groups or (answer.overall,)
+    return tuple(
+        ForestGroup(
+            heading=group.label if answer.groups else None,
+            rows=tuple(_row(answer, study, weights.get(study.row_ids, float("nan"))) for study in group.studies),
+            summary=_summary(answer, group, group.label, bayes) if answer.groups and group.fit.k > 1 else None,
+        )
+        for group in shown
+    )
+
+
+def _lines(answer: Answer) -> tuple[str, ...]:
+    fit, used = answer.overall.fit, methods_of(answer.overall)
+    lines = []
+    if fit.tau2 is not None:
+        lines.append(
+            f"Heterogeneity: Q = {f.number(fit.q)}, df = {fit.q_df} (p = {f.probability(fit.q_p_value)}); "
+            f"τ² = {f.small(fit.tau2)} ({f.interval(fit.tau2_ci_lower, fit.tau2_ci_upper, 3)}); "
+            f"I² = {f.number(fit.i2, 0)} %"
+        )
+    if answer.between:
+        test = answer.between
+        lines.append(f"Between groups: Q = {f.number(test.q)}, df = {test.df} (p = {f.probability(test.p_value)})")
+    lines.append(f"τ² by {used['method']}; interval by {used['ci']}; prediction interval by {used['pi']}")
+    return tuple(lines)
+
+
+def _favours(answer: Answer) -> tuple[str, str] | None:
+    if _is_rate(answer):
+        return None
+    sides = ("Favours experimental", "Favours control")
+    return sides if answer.question.better == "lower" else (sides[1], sides[0])
+
+
+def answer_forest(answer: Answer, *, bayes: bool = True) -> Forest:
+    """Return the forest plot of one answer.
+
+    Parameters
+    ----------
+    answer : Answer
+    bayes : bool
+        Draw the posterior beside each pooled effect.
+    """
+    rate = _is_rate(answer)
+    marks = sorted({mark for study in answer.overall.studies for mark in study.marks})
+    transform: Transform = "identity" if rate else transform_of(answer.question.measure)
+    left = (("experimental", "Events/n"),) if rate else (("experimental", "Exp."), ("control", "Ctl."))
+    effect = "Rate %" if rate else label_of(answer.question.measure).capitalize()
+    return Forest(
+        title=f"{answer.question.label}: {label_of(answer.question.measure)}",
+        measure=answer.question.measure,
+        effect_label=f"{effect} ({100 * answer.overall.fit.level:g} % CI)",
+        groups=_groups(answer, bayes),
+        total=_summary(answer, answer.overall, "All studies", bayes),
+        transform=transform,
+        null=None if rate else null_value(answer.question.measure),
+        favours=_favours(answer),
+        left_columns=left,
+        right_columns=("estimate", "weight"),
+        weight_label="Weight (random effects, all studies)",
+        lines=_lines(answer),
+        footnotes=tuple((mark, MARKS[mark]) for mark in marks),
+        level=answer.overall.fit.level,
+    )
+
+
+def pool_forests(result: PoolResult, *, bayes: bool = True) -> Sequence[Forest]:
+    """Return one forest plot per answer."""
+    return [answer_forest(answer, bayes=bayes) for answer in result]

@@ -1,0 +1,111 @@
+"""The tables of a fit: the pooled effect in both schools, subgroups, and the fits with studies left out or added."""
+
+from __future__ import annotations
+
+from igfmeta import formatting as f
+from igfmeta.effects.scales import label_of
+from igfmeta.models.results import Pooled
+from igfmeta.report.summary import Column, SummaryTable
+from igfmeta.synthesis.fitting import FitResult, Step
+
+
+def _cells(result: FitResult, label: str, fit: Pooled) -> tuple[str, ...]:
+    estimate, lower, upper, pi_lower, pi_upper = (
+        result.natural(value) for value in (fit.estimate, fit.ci_lower, fit.ci_upper, fit.pi_lower, fit.pi_upper)
+    )
+    return (
+        label,
+        f"{fit.k}",
+        f"{f.number(estimate, 3)} ({f.interval(lower, upper, 3)})",
+        f.probability(fit.p_value),
+        f.interval(pi_lower, pi_upper, 3),
+        f.small(fit.tau2, 4),
+        f.number(fit.i2, 1),
+        f.number(fit.q, 2),
+    )
+
+
+def _columns(result: FitResult, first: str) -> tuple[Column, ...]:
+    level = f"{100 * result.fit.level:g} %"
+    return (
+        Column(first, numeric=False),
+        Column("k"),
+        Column(f"{label_of(result.measure)} ({level} CI)"),
+        Column("p"),
+        Column(f"{level} PI"),
+        Column("tau2"),
+        Column("I2 %"),
+        Column("Q"),
+    )
+
+
+def _notes(result: FitResult) -> tuple[str, ...]:
+    fit = result.fit
+    notes = [f"tau2 by {fit.method}, CI by {fit.ci}, PI by {fit.pi}, interval of tau2 by {fit.tau2_ci}."]
+    if fit.tau2 is not None and fit.tau2_ci_lower is not None:
+        notes.append(
+            f"tau2 {f.small(fit.tau2, 4)} ({f.interval(fit.tau2_ci_lower, fit.tau2_ci_upper, 4)}); "
+            f"Q = {f.number(fit.q)}, df = {fit.q_df}, p = {f.probability(fit.q_p_value)}; "
+            f"I2 from tau2 {f.number(fit.i2, 1)} %, from Q {f.number(fit.i2_q, 1)} %; H2 {f.number(fit.h2)}."
+        )
+    unusable = [f"{study.label} (row {study.row}): {study.reason}" for study in result.studies if study.reason]
+    notes += [f"Not used: {text}." for text in unusable]
+    notes += [f"{study.label}: {note}." for study in result.studies for note in study.notes]
+    return tuple(dict.fromkeys([*notes, *result.remarks]))
+
+
+def _posterior(result: FitResult) -> SummaryTable | None:
+    posterior = result.posterior
+    if posterior is None:
+        return None
+    level = f"{100 * posterior.level:g} %"
+    mu = [result.natural(value) for value in (posterior.mu_median, posterior.ci_lower, posterior.ci_upper)]
+    new = [result.natural(value) for value in (posterior.pi_median, posterior.pi_lower, posterior.pi_upper)]
+    tau = [posterior.tau_median, posterior.tau_ci_lower, posterior.tau_ci_upper]
+    rows = [
+        (name, f.number(values[0], 3), f.interval(values[1], values[2], 3))
+        for name, values in (("Pooled effect", mu), ("Effect in a new study", new), ("tau", tau))
+    ]
+    return SummaryTable(
+        title="Posterior",
+        columns=(Column("", numeric=False), Column("Median"), Column(f"{level} interval ({posterior.interval})")),
+        rows=tuple(rows),
+        set_apart=frozenset(),
+        notes=(f"Priors: tau {posterior.tau_prior}; mu {posterior.mu_prior}.", *posterior.remarks),
+    )
+
+
+def _subgroups(result: FitResult) -> SummaryTable | None:
+    groups = result.subgroups
+    if groups is None:
+        return None
+    rows = [_cells(result, str(level), fit) for level, fit in zip(groups.levels, groups.fits, strict=True)]
+    test = f"Between groups: Q = {f.number(groups.q_between)}, df = {groups.q_between_df}, p = "
+    notes = (f"{test}{f.probability(groups.p_between)}; tau2 of the groups: {groups.tau2}.",)
+    return SummaryTable("Subgroups", _columns(result, "Group"), tuple(rows), frozenset(), notes)
+
+
+def _steps(result: FitResult, title: str, first: str, steps: tuple[Step, ...]) -> SummaryTable | None:
+    if not steps:
+        return None
+    rows = tuple(_cells(result, step.label, step.fit) for step in steps)
+    return SummaryTable(title, _columns(result, first), rows, frozenset(), ())
+
+
+def tables(result: FitResult) -> list[SummaryTable]:
+    """Return the tables of a fit, those that were asked for."""
+    pooled = SummaryTable(
+        title="Pooled",
+        columns=_columns(result, ""),
+        rows=(_cells(result, "All studies", result.fit),),
+        set_apart=frozenset({0}),
+        notes=_notes(result),
+    )
+    found = [
+        pooled,
+        _posterior(result),
+        _subgroups(result),
+        _steps(result, "Without one study", "Left out", result.leave_one_out),
+        _steps(result, "Cumulative", "Up to", result.cumulative),
+    ]
+    return [table for table in found if table is not None]

@@ -1,0 +1,174 @@
+"""The table that answers: one row per pooled effect, both schools side by side, ready for any renderer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from igfmeta import formatting as f
+from igfmeta.effects.scales import label_of
+from igfmeta.synthesis.results import Answer, Group, PoolResult, methods_of
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its heading, and whether its cells are numbers (right-aligned)."""
+
+    heading: str
+    numeric: bool = True
+
+
+@dataclass(frozen=True)
+class SummaryTable:
+    """A table of finished strings.
+
+    Attributes
+    ----------
+    title : str
+    columns : tuple of Column
+    rows : tuple of tuple of str
+    set_apart : frozenset of int
+        Indices of rows that are pooled over everything.
+    notes : tuple of str
+        Lines under the table: methods, remarks, what was not used.
+    """
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, ...], ...]
+    set_apart: frozenset[int]
+    notes: tuple[str, ...]
+
+
+def _is_rate(answer: Answer) -> bool:
+    return answer.question.arms == "single_arm"
+
+
+def _scaled(answer: Answer, value: float | None) -> float | None:
+    return 100 * value if value is not None and _is_rate(answer) else value
+
+
+def _estimate(answer: Answer, group: Group, names: Sequence[str], source: object) -> str:
+    """Return `1.07 (0.97, 1.18)` on the reader's scale; rates in percent."""
+    decimals = 1 if _is_rate(answer) else 2
+    middle, lower, upper = (_scaled(answer, group.natural(getattr(source, name))) for name in names)
+    limits = f.interval(lower, upper, decimals)
+    return f"{f.number(middle, decimals)} ({limits})" if limits != f.NOT_ESTIMABLE else f.number(middle, decimals)
+
+
+def _prediction(answer: Answer, group: Group) -> str:
+    fit = group.fit
+    limits = [_scaled(answer, group.natural(value)) for value in (fit.pi_lower, fit.pi_upper)]
+    return f.interval(limits[0], limits[1], 1 if _is_rate(answer) else 2)
+
+
+def _patients(group: Group) -> str:
+    if not group.patients:
+        return f.NOT_ESTIMABLE
+    return ("≥" if group.patients_missing else "") + f.count(group.patients)
+
+
+def _row(answer: Answer, group: Group) -> tuple[str, ...]:
+    fit, posterior = group.fit, group.posterior
+    cells = [
+        group.label,
+        f"{fit.k}",
+        _patients(group),
+        _estimate(answer, group, ("estimate", "ci_lower", "ci_upper"), fit),
+        _prediction(answer, group),
+        f.small(fit.tau2),
+        f.number(fit.i2, 0),
+        _estimate(answer, group, ("mu_median", "ci_lower", "ci_upper"), posterior),
+    ]
+    if not _is_rate(answer):
+        cells.append(f.probability(group.p_benefit))
+    return tuple(cells)
+
+
+def _columns(answer: Answer) -> tuple[Column, ...]:
+    level = f"{100 * answer.overall.fit.level:g} %"
+    short = f"{answer.question.measure}" if not _is_rate(answer) else "Rate %"
+    benefit = f"P({short}{'<' if answer.question.better == 'lower' else '>'}{'0' if short in ('RD', 'AS') else '1'})"
+    columns = [
+        Column("", numeric=False),
+        Column("k"),
+        Column("n"),
+        Column(f"{short} ({level} CI)"),
+        Column(f"{level} PI"),
+        Column("tau2"),
+        Column("I2 %"),
+        Column(f"Posterior ({level} CrI)"),
+    ]
+    return tuple(columns if _is_rate(answer) else [*columns, Column(benefit)])
+
+
+def methods_line(group: Group) -> str:
+    """Return the methods and priors behind a pool, defaults included, in one sentence each."""
+    used = methods_of(group)
+    return (
+        f"tau2 by {used['method']}, CI by {used['ci']}, PI by {used['pi']}. "
+        f"Posterior: tau {used['tau_prior']}, mu {used['mu_prior']}, {used['interval']} interval."
+    )
+
+
+def unused_line(answer: Answer) -> str | None:
+    """Return, in one line, how many rows were not used and why."""
+    if not answer.unused:
+        return None
+    reasons = Counter(_reason_kind(unused.reason) for unused in answer.unused)
+    shown = "; ".join(f"{n} {reason}" for reason, n in reasons.most_common(4))
+    more = sum(n for _, n in reasons.most_common()[4:])
+    tail = f"; {more} for other reasons" if more else ""
+    rows = "row" if len(answer.unused) == 1 else "rows"
+    return f"Not used: {len(answer.unused)} {rows} ({shown}{tail}). --explain lists them."
+
+
+def _reason_kind(reason: str) -> str:
+    """Return a reason without what is particular to one row, so that equal reasons can be counted."""
+    return reason.split(", by row ")[0].split(" (")[0]
+
+
+def _between_line(answer: Answer) -> str | None:
+    if answer.between is None:
+        return None
+    test = answer.between
+    return (
+        f"Between groups: Q = {f.number(test.q)}, df = {test.df}, p = {f.probability(test.p_value)} "
+        f"(separate tau2 in {test.groups} groups)."
+    )
+
+
+def _remarks(answer: Answer) -> list[str]:
+    overall = [*answer.remarks, *answer.overall.remarks]
+    few = [group.label for group in answer.groups if group.fit.k < 5]
+    if few:
+        overall.append(
+            f"{len(few)} of {len(answer.groups)} groups have fewer than 5 studies: their tau2 and prediction "
+            "intervals say little, and their posteriors lean on the prior."
+        )
+    parted = [group.label for group in answer.groups if any("schools part" in r for r in group.remarks)]
+    if parted:
+        overall.append(f"The schools part in: {', '.join(parted)} (--format json says how).")
+    return overall
+
+
+def summary(answer: Answer) -> SummaryTable:
+    """Return the summary table of one answer."""
+    rows = [_row(answer, group) for group in answer.groups] + [_row(answer, answer.overall)]
+    measure = label_of(answer.question.measure)
+    kind = "single-arm results" if _is_rate(answer) else "randomized comparisons"
+    notes = [methods_line(answer.overall), _between_line(answer), *_remarks(answer), unused_line(answer)]
+    return SummaryTable(
+        title=f"{answer.question.label}: {measure}, {kind}",
+        columns=_columns(answer),
+        rows=tuple(rows),
+        set_apart=frozenset({len(rows) - 1}),
+        notes=tuple(note for note in notes if note),
+    )
+
+
+def closing_lines(result: PoolResult) -> tuple[str, ...]:
+    """Return what could not be answered and where the numbers come from."""
+    missing = [f"No answer: {item.reason}" for item in result.unanswered]
+    return (*missing, f"Evidence: {result.origin}, sha256 {result.fingerprint[:12]}; igfmeta {result.version}.")

@@ -1,0 +1,34 @@
+"""How results get their figures although drawing is a layer above them: the layer that draws registers itself here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+_loaders: list[Callable[[], Drawing]] = []
+
+
+class Drawing(Protocol):
+    """What a drawing layer offers."""
+
+    def forests(self, result: Any) -> Any:
+        """Return the forests of a result."""
+
+    def html(self, result: Any) -> str:
+        """Return a result as an HTML fragment."""
+
+
+def register(loader: Callable[[], Drawing]) -> None:
+    """Name what loads the drawing layer; it is called when a result is first drawn, not before."""
+    _loaders[:] = [loader]
+
+
+class Drawn:
+    """Gives a result its figures."""
+
+    def forest(self) -> Any:
+        """Return the forest plots of this result: each draws itself in a notebook and has `save(path)`."""
+        return _loaders[0]().forests(self)
+
+    def _repr_html_(self) -> str:
+        return _loaders[0]().html(self)

@@ -1,0 +1,62 @@
+"""How studies are put into groups: by class, agent, tumour, tumour group, phase or biomarker selection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+from igfmeta.evidence.selection import biomarker_selection
+from igfmeta.evidence.tables import Evidence
+from igfmeta.synthesis.eligibility import Row
+from igfmeta.synthesis.rows_to_effects import RowEffect
+
+By = Literal["class", "agent", "tumor", "tumor_group", "phase", "biomarker", "none"]
+BY = ("class", "agent", "tumor", "tumor_group", "phase", "biomarker", "none")
+
+Grouped = dict[tuple[str, str], list[RowEffect]]
+
+
+def _labels(frame: Any, key: str) -> dict[str, str]:
+    return dict(zip(frame[key], frame["label"], strict=True)) if key in frame and "label" in frame else {}
+
+
+def _in_words(value: str) -> str:
+    return value.replace("_", " ").capitalize() if value else "Not reported"
+
+
+def grouper(by: str, evidence: Evidence) -> Callable[[Sequence[RowEffect]], Grouped]:
+    """Return a function that puts effects into groups, keyed by (key, label), the largest group first.
+
+    Parameters
+    ----------
+    by : str
+        One of `BY`.
+    evidence : Evidence
+        Whose vocabularies give the labels and the groups of tumours.
+    """
+    tumour_groups = dict(zip(evidence.tumors.get("tumor_type", ()), evidence.tumors.get("group", ()), strict=True))
+    keys: dict[str, Callable[[Row], str]] = {
+        "class": lambda row: row["agent_class"],
+        "agent": lambda row: row["agent"],
+        "tumor": lambda row: row["tumor_type"],
+        "tumor_group": lambda row: tumour_groups.get(row["tumor_type"], row["tumor_type"]),
+        "phase": lambda row: row["phase"],
+        "biomarker": lambda row: biomarker_selection(row["population"]),
+    }
+    labels = {
+        "class": _labels(evidence.agent_classes, "agent_class"),
+        "agent": _labels(evidence.agents, "agent"),
+        "tumor": _labels(evidence.tumors, "tumor_type"),
+        "phase": {phase: f"Phase {phase}" for phase in ("1", "1b", "1/2", "2", "2/3", "3")},
+    }.get(by, {})
+
+    def grouped(effects: Sequence[RowEffect]) -> Grouped:
+        if by == "none":
+            return {}
+        members: dict[str, list[RowEffect]] = {}
+        for effect in effects:
+            members.setdefault(keys[by](effect.row), []).append(effect)
+        ordered = sorted(members.items(), key=lambda item: (-len(item[1]), item[0]))
+        return {(key, labels.get(key, _in_words(key))): rows for key, rows in ordered}
+
+    return grouped

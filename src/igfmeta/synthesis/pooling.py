@@ -1,0 +1,207 @@
+"""Pools the evidence: a selection and a question -> the fits that answer it, overall and by group, in both schools."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Unpack
+
+import numpy as np
+
+from igfmeta.bayes.posterior import Posterior, normal_normal
+from igfmeta.bayes.tau_priors import TauPrior, default_tau_prior, parse_tau_prior
+from igfmeta.errors import NothingToPool, check_choice, check_level
+from igfmeta.evidence.selection import Criteria
+from igfmeta.evidence.tables import Evidence
+from igfmeta.models import pooling as kernel
+from igfmeta.models.results import Pooled
+from igfmeta.models.subgroups import between_groups
+from igfmeta.synthesis import remarks
+from igfmeta.synthesis.eligibility import USE_LEVELS, Row, Unused, UseLevel, eligible, left_out, once_per_study
+from igfmeta.synthesis.grouping import BY, grouper
+from igfmeta.synthesis.methods import Methods
+from igfmeta.synthesis.questions import OutcomeInfo, Question, questions
+from igfmeta.synthesis.results import Answer, BetweenGroups, Group, NoAnswer, PoolResult
+from igfmeta.synthesis.rows_to_effects import RowEffect, effects_of
+from igfmeta.synthesis.studies import Study, studies_of
+from igfmeta.version import __version__
+
+
+def outcome_vocabulary(evidence: Evidence) -> dict[str, OutcomeInfo]:
+    """Return the outcomes that the evidence defines."""
+    rows = evidence.outcomes.to_dict("records")
+    names = OutcomeInfo.__dataclass_fields__
+    return {str(row["outcome"]): OutcomeInfo(**{str(k): v for k, v in row.items() if k in names}) for row in rows}
+
+
+def _fits(groups: Sequence[Sequence[Study]], methods: Methods, tau_prior: TauPrior) -> list[tuple[Pooled, Posterior]]:
+    """Fit every group in one batch: row g of the mask marks the studies of group g."""
+    sizes = [len(group) for group in groups]
+    mask = np.repeat(np.arange(len(groups)), sizes) == np.arange(len(groups))[:, None]
+    studies = [study for group in groups for study in group]
+    yi = np.broadcast_to([study.yi for study in studies], mask.shape)
+    vi = np.broadcast_to([study.vi for study in studies], mask.shape)
+    fits = kernel.pool(yi, vi, mask=mask, **methods.frequentist())
+    posteriors = normal_normal(yi, vi, mask=mask, tau_prior=tau_prior, **methods.bayesian())
+    return [(fits.one(g), posteriors.one(g)) for g in range(len(groups))]
+
+
+def _group(
+    key: str, label: str, studies: Sequence[Study], fit: Pooled, posterior: Posterior, question: Question
+) -> Group:
+    known = [study.patients for study in studies if not math.isnan(study.patients)]
+    sizes = [study.counts[1] for study in studies]
+    p_benefit = None
+    if question.arms == "comparison":
+        below = float(posterior.probability_below(0.0))
+        p_benefit = below if question.better == "lower" else 1.0 - below
+    return Group(
+        key=key,
+        label=label,
+        measure=question.measure,
+        studies=tuple(studies),
+        fit=fit,
+        posterior=posterior,
+        p_benefit=p_benefit,
+        patients=float(sum(known)),
+        patients_missing=len(studies) - len(known),
+        n_harmonic=len(sizes) / sum(1 / n for n in sizes) if question.arms == "single_arm" else None,
+        remarks=remarks.of_group(fit, posterior, question.measure),
+    )
+
+
+def _between(groups: Sequence[Group]) -> BetweenGroups | None:
+    """Test the groups' estimates against each other; None with fewer than two groups."""
+    if len(groups) < 2:
+        return None
+    q, df, p_value = between_groups([g.fit.estimate for g in groups], [g.fit.se for g in groups])
+    return BetweenGroups(q=q, df=df, p_value=p_value, groups=len(groups))
+
+
+def _usable(
+    rows: Sequence[Row], question: Question, use: UseLevel, criteria: Mapping[str, Any]
+) -> tuple[list[RowEffect], list[Unused]]:
+    candidates, unused = eligible(
+        rows, question, use=use, regimen=criteria.get("regimen"), contrast=criteria.get("contrast")
+    )
+    effects = effects_of(candidates, question)
+    unused += [left_out(effect.row, effect.reason) for effect in effects if effect.reason is not None]
+    effects = [effect for effect in effects if effect.reason is None]
+    kept, repeated = once_per_study([effect.row for effect in effects], question)
+    chosen = {row["row_id"] for row in kept}
+    return [effect for effect in effects if effect.row["row_id"] in chosen], unused + repeated
+
+
+def _no_answer(question: Question, unused: Sequence[Unused]) -> NoAnswer:
+    what = "single-arm rates" if question.arms == "single_arm" else "comparisons"
+    reason = f"{question.label} ({question.measure}): no usable row of {what} in the selection"
+    found = f"; {len(unused)} found and not used." if unused else "."
+    return NoAnswer(question=question, reason=reason + found, unused=tuple(unused))
+
+
+def pool(
+    evidence: Evidence,
+    *,
+    outcome: str | Sequence[str] | None = None,
+    by: str = "tumor",
+    measure: str | None = None,
+    method: str = "REML",
+    ci: str = "HK",
+    pi: str = "HK",
+    prior: str | TauPrior | None = None,
+    use: str = "primary",
+    level: float = 0.95,
+    **criteria: Unpack[Criteria],
+) -> PoolResult:
+    """Pool the evidence that a selection leaves, overall and by group, with both statistical schools.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    outcome : str or sequence of str, optional
+        Outcome keys (`os`) or families (`progression`). Default: overall survival, progression (PFS, EFS, TTP or DFS,
+        one per study) and the single-arm response rate.
+    by : {"class", "agent", "tumor", "tumor_group", "phase", "biomarker", "none"}
+        What makes a group.
+    measure : str, optional
+        HR; OR, RR, RD, PETO, AS; PLO, PLN, PR, PAS, PFT. Default: what the outcome has.
+    method : str
+        Estimator of tau2.
+    ci, pi : str
+        Methods of the confidence and of the prediction interval.
+    prior : str or prior, optional
+        Of tau, such as "half-normal(0.5)". Default: by measure; stated in the result.
+    use : {"primary", "sensitivity"}
+        "sensitivity" adds rows that the evidence marks so.
+    level : float
+        Of every interval.
+    **criteria
+        The selection: agent_class, agent, tumor, tumor_group, phase, design, year, biomarker, regimen, partners,
+        contrast, study. Single-arm results are of monotherapy unless `regimen` says otherwise; comparisons are those
+        that isolate the agent unless `contrast` says otherwise.
+
+    Returns
+    -------
+    PoolResult
+
+    Raises
+    ------
+    InputError
+        An option or a criterion that is not accepted.
+    NothingToPool
+        No question has a usable row.
+
+    Examples
+    --------
+    >>> import igfmeta as im
+    >>> result = im.pool(im.load_evidence(), agent_class="antibody", outcome="os")
+    >>> result["os"].question.measure, result["os"].overall.fit.k
+    ('HR', 8)
+    """
+    by = check_choice("by", by, BY)
+    check_choice("use", use, USE_LEVELS)
+    methods = Methods(method=method, ci=ci, pi=pi, level=check_level(level))
+    tau_prior = parse_tau_prior(prior) if isinstance(prior, str) else prior
+    wanted = [outcome] if isinstance(outcome, str) else outcome
+    asked = questions(wanted, measure, outcome_vocabulary(evidence))
+    rows = evidence.select(**criteria).trials.to_dict("records")
+    sources = {row["source_id"]: row for row in evidence.sources.to_dict("records")}
+    grouped = grouper(by, evidence)
+    answers: list[Answer] = []
+    unanswered: list[NoAnswer] = []
+    for question in asked:
+        effects, unused = _usable(rows, question, use, criteria)
+        if not effects:
+            unanswered.append(_no_answer(question, unused))
+            continue
+        members = grouped(effects)
+        studies = [studies_of(m, question.measure, sources, level=level) for m in (effects, *members.values())]
+        prior_here = tau_prior or default_tau_prior(question.measure)
+        groups = [
+            _group(key, label, group, fit, posterior, question)
+            for (key, label), group, (fit, posterior) in zip(
+                [("all", "All studies"), *members], studies, _fits(studies, methods, prior_here), strict=True
+            )
+        ]
+        answers.append(
+            Answer(
+                question=question,
+                by=by,
+                overall=groups[0],
+                groups=tuple(groups[1:]),
+                between=_between(groups[1:]),
+                unused=tuple(unused),
+                remarks=remarks.of_answer(question, studies[0]),
+            )
+        )
+    if not answers:
+        raise NothingToPool("\n".join(missing.reason for missing in unanswered))
+    selection = {"outcome": tuple(wanted or ()), "by": by, "measure": measure, "use": use, **criteria}
+    return PoolResult(
+        answers=tuple(answers),
+        unanswered=tuple(unanswered),
+        selection=selection,
+        origin=evidence.origin,
+        fingerprint=evidence.fingerprint,
+        version=__version__,
+    )

@@ -1,0 +1,146 @@
+"""What is asked of the evidence: an outcome (or a family of outcomes), an effect measure, and which trials can answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from igfmeta.errors import InputError, check_choice, listed
+
+Arms = Literal["comparison", "single_arm"]
+Measure = Literal["HR", "OR", "RR", "RD", "PETO", "AS", "PLO", "PLN", "PR", "PAS", "PFT"]
+
+COMPARATIVE_COUNTS = ("OR", "RR", "RD", "PETO", "AS")
+PROPORTIONS = ("PLO", "PLN", "PR", "PAS", "PFT")
+MEASURES = ("HR", *COMPARATIVE_COUNTS, *PROPORTIONS)
+
+#: The measure of a single-arm rate: needs no correction for the cells with 0 responses that are most of this evidence
+#: (Rücker 2009, Stat Med 28:721), and unlike the double arcsine its inverse needs no "typical" sample size
+#: (Schwarzer 2019, Res Synth Methods 10:476).
+DEFAULT_PROPORTION = "PAS"
+
+#: Within a family a study counts once, by the first of these that it reports. PFS first: it is what most trials report
+#: and its events (progression or death) include those of TTP.
+FAMILY_PREFERENCE = {"progression": ("pfs", "efs", "ttp", "dfs"), "survival": ("os",)}
+FAMILY_LABELS = {"progression": "Progression", "survival": "Survival"}
+
+#: What `pool` answers when no outcome is named.
+DEFAULT_OUTCOMES = ("os", "progression", "orr")
+
+
+@dataclass(frozen=True)
+class OutcomeInfo:
+    """A row of the outcome vocabulary."""
+
+    outcome: str
+    label: str
+    kind: str
+    family: str
+    better: str
+    default_measure: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """One pool to be made.
+
+    Attributes
+    ----------
+    name : str
+        The outcome or family as the user wrote it.
+    label : str
+        In words.
+    outcomes : tuple of str
+        Keys of the outcome vocabulary in order of preference; a study counts once.
+    measure : str
+        The effect measure, which fixes the analysis scale.
+    arms : {"comparison", "single_arm"}
+        Randomized comparisons, or the results of one arm.
+    better : {"lower", "higher"}
+        Which direction favours the experimental arm.
+    """
+
+    name: str
+    label: str
+    outcomes: tuple[str, ...]
+    measure: str
+    arms: Arms
+    better: str
+
+
+def _family(name: str, known: Mapping[str, OutcomeInfo]) -> list[OutcomeInfo]:
+    """Return the time-to-event outcomes of a family in order of preference."""
+    members = [info for info in known.values() if info.family == name and info.kind == "time_to_event"]
+    order = FAMILY_PREFERENCE.get(name, ())
+    return sorted(members, key=lambda info: order.index(info.outcome) if info.outcome in order else len(order))
+
+
+def _is_time_to_event(name: str, known: Mapping[str, OutcomeInfo]) -> bool:
+    return name not in known or known[name].kind == "time_to_event"
+
+
+def _measures_for(info: OutcomeInfo, measure: str | None, single_arm_only: bool) -> list[str]:
+    accepted = ("HR",) if info.kind == "time_to_event" else (*COMPARATIVE_COUNTS, *PROPORTIONS)
+    if measure is not None:
+        if measure not in accepted:
+            raise InputError(f"{info.label} cannot be pooled as {measure}; accepted for it are {listed(accepted)}.")
+        return [measure]
+    if info.kind == "time_to_event":
+        return ["HR"]
+    if single_arm_only:
+        return [DEFAULT_PROPORTION]
+    return [info.default_measure if info.default_measure in COMPARATIVE_COUNTS else "OR", DEFAULT_PROPORTION]
+
+
+def questions(
+    outcomes: Sequence[str] | None, measure: str | None, known: Mapping[str, OutcomeInfo]
+) -> tuple[Question, ...]:
+    """Return the pools that a request means.
+
+    Parameters
+    ----------
+    outcomes : sequence of str or None
+        Outcome keys or families; None means `DEFAULT_OUTCOMES`, with response as a single-arm rate.
+    measure : str or None
+        An effect measure; None lets the outcome decide: a hazard ratio for times to an event; for counts both the
+        comparison (the vocabulary's default measure) and the single-arm rate.
+    known : mapping
+        The outcome vocabulary by key.
+
+    Raises
+    ------
+    InputError
+        An outcome that is not in the vocabulary, or a measure that the outcome does not have.
+    """
+    if measure is not None:
+        measure = check_choice("measure", measure, MEASURES)
+    single_arm_only = outcomes is None
+    families = {info.family for info in known.values() if info.kind == "time_to_event"}
+    if outcomes is None:
+        outcomes = [name for name in DEFAULT_OUTCOMES if name in known or name in families]
+        if measure is not None:
+            outcomes = [name for name in outcomes if _is_time_to_event(name, known) == (measure == "HR")]
+    asked: list[Question] = []
+    for name in outcomes:
+        if name in known:
+            members = [known[name]]
+        elif name in families:
+            members = _family(name, known)
+        else:
+            check_choice("outcome", name, [*known, *sorted(families)])
+            continue
+        first = members[0]
+        label = first.label if name in known else FAMILY_LABELS.get(name, name)
+        for chosen in _measures_for(first, measure, single_arm_only):
+            asked.append(
+                Question(
+                    name=name,
+                    label=label,
+                    outcomes=tuple(info.outcome for info in members),
+                    measure=chosen,
+                    arms="single_arm" if chosen in PROPORTIONS else "comparison",
+                    better=first.better,
+                )
+            )
+    return tuple(asked)

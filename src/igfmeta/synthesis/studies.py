@@ -1,0 +1,265 @@
+"""Row effects -> the studies that enter a pool: contrasts that share a control arm combined, sources attached."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from igfmeta.effects import shared_control
+from igfmeta.effects.one_arm import proportion_interval
+from igfmeta.effects.scales import natural
+from igfmeta.numerics import t_quantile
+from igfmeta.synthesis.eligibility import Row
+from igfmeta.synthesis.questions import PROPORTIONS
+from igfmeta.synthesis.rows_to_effects import RowEffect
+
+#: Footnotes by mark: what a reader should know of a study before trusting its line.
+MARKS = {
+    "d": "Derived: the standard error is not from a printed 95 % interval, or a count is from a percentage.",
+    "s": "Contrasts that share one control arm, combined within the study by generalized least squares.",
+    "a": "The covariance of the shared control arm is assumed (half the mean variance).",
+    "1": "The source prints a one-sided p-value.",
+    "2": "A sensitivity row of the evidence table.",
+    "i": "The printed interval is asymmetric on the log scale by more than rounding explains.",
+}
+
+
+@dataclass(frozen=True)
+class Study:
+    """One line of a forest plot: a study's effect on the analysis scale, with where each number is from.
+
+    Attributes
+    ----------
+    yi, vi : float
+        Effect and sampling variance on the analysis scale.
+    estimate, ci_lower, ci_upper : float
+        On the reader's scale, with the study's own interval: normal, or exact (Clopper-Pearson) for a proportion.
+    patients : float
+        Patients analysed, a shared control arm counted once; NaN where an arm's number was not reported.
+    counts : tuple of float
+        Events and patients (experimental, control); NaN where unknown or where rows were combined.
+    derivation : str
+        The rule that gave the effect.
+    marks : tuple of str
+        Keys of `MARKS`.
+    """
+
+    label: str
+    study_id: str
+    row_ids: tuple[str, ...]
+    agent: str
+    agent_class: str
+    tumor_type: str
+    tumor_subtype: str
+    phase: str
+    year: float
+    yi: float
+    vi: float
+    estimate: float
+    ci_lower: float
+    ci_upper: float
+    patients: float
+    counts: tuple[float, float, float, float]
+    derivation: str
+    notes: tuple[str, ...]
+    marks: tuple[str, ...]
+    extraction: str
+    source_ids: tuple[str, ...]
+    citation: str
+    href: str | None
+    reported: tuple[str, ...]
+
+
+def _surname(author: str) -> str:
+    """Return the family name of `Abou-Alfa GK` or `Key (Collaborative Group)`.
+
+    Examples
+    --------
+    >>> _surname("Abou-Alfa GK"), _surname("Di Cosimo")
+    ('Abou-Alfa', 'Di Cosimo')
+    """
+    name = re.sub(r"\s*\(.*?\)", "", author).strip()
+    return re.sub(r"\s+[A-Z]{1,3}$", "", name)
+
+
+def _label(row: Row, source: Mapping[str, Any] | None) -> str:
+    author = _surname(source["first_author"]) if source and source["first_author"] else ""
+    year = "" if np.isnan(row["year"]) else f"{row['year']:.0f}"
+    name = f"{author} {year}".strip() if author else row["study_id"]
+    trial = row.get("trial_name", "")
+    return f"{name} ({trial})" if trial and len(trial) <= 16 else name
+
+
+def _href(source: Mapping[str, Any] | None) -> str | None:
+    if not source:
+        return None
+    if source["doi"]:
+        return f"https://doi.org/{source['doi']}"
+    if source["pmid"]:
+        return f"https://pubmed.ncbi.nlm.nih.gov/{source['pmid']}/"
+    return None
+
+
+def citation_of(source: Mapping[str, Any]) -> str:
+    """Return a source in one line: author, year, title, journal, volume, pages."""
+    year = f"{source['year']:.0f}" if isinstance(source["year"], float) else str(source["year"] or "")
+    head = " ".join(part for part in (source["first_author"], year) if part and part != "nan")
+    place = " ".join(part for part in (source["journal"], source["volume"]) if part)
+    tail = ":".join(part for part in (place, source["pages"]) if part)
+    return ". ".join(part for part in (head, source["title"], tail) if part)
+
+
+def reported_numbers(row: Row) -> str:
+    """Return the numbers of a row as the source printed them, in one line.
+
+    Examples
+    --------
+    >>> from collections import defaultdict
+    >>> row = defaultdict(str, measure="HR", estimate_text="1.44", ci_low_text="1.06", ci_high_text="1.96")
+    >>> reported_numbers(defaultdict(str, row, ci_level_text="95", n_exp_text="", n_ctl_text=""))
+    'HR 1.44, 95 % interval 1.06 to 1.96'
+    """
+
+    def text(column: str) -> str:
+        return str(row.get(f"{column}_text", "") or "")
+
+    parts = []
+    if text("estimate"):
+        parts.append(f"{row['measure']} {text('estimate')}")
+    if text("ci_low") or text("ci_high"):
+        parts.append(f"{text('ci_level') or '?'} % interval {text('ci_low') or '?'} to {text('ci_high') or '?'}")
+    if text("p_value"):
+        sided = {"1": "one-sided", "2": "two-sided"}.get(row.get("p_sided", ""), "sidedness unknown")
+        sign = "" if text("p_value")[0] in "<>" else "= "
+        parts.append(f"p {sign}{text('p_value')} ({sided})")
+    for side, name in (("exp", "experimental"), ("ctl", "control")):
+        count, n, percent = text(f"events_{side}"), text(f"n_{side}"), text(f"percent_{side}")
+        if count or percent:
+            shown = count or f"{percent} %"
+            parts.append(f"{name} {shown} of {n or '?'}")
+        elif n:
+            parts.append(f"{name} n {n}")
+        if text(f"median_{side}"):
+            parts.append(f"{name} median {text(f'median_{side}')} {row.get('median_unit', '')}".strip())
+    return ", ".join(parts) or "no number"
+
+
+def _marks(effect: RowEffect) -> set[str]:
+    marks = set()
+    if effect.derivation not in ("reported_ci", "counts"):
+        marks.add("d")
+    if effect.row.get("p_sided") == "1":
+        marks.add("1")
+    if effect.row["use"] == "sensitivity":
+        marks.add("2")
+    if any("asymmetric" in note for note in effect.notes):
+        marks.add("i")
+    return marks
+
+
+def _patients(effects: Sequence[RowEffect]) -> float:
+    controls = {(e.row["control"], e.row["shared_control"]): e.counts[3] for e in effects if e.row["control"]}
+    return float(sum(e.counts[1] for e in effects) + sum(controls.values()))
+
+
+def _own_interval(yi: float, vi: float, counts: Sequence[float], measure: str, level: float) -> list[float]:
+    """Return estimate and limits on the reader's scale."""
+    if measure in PROPORTIONS:
+        lower, upper = proportion_interval([counts[0]], [counts[1]], level=level)
+        return [counts[0] / counts[1], float(lower[0]), float(upper[0])]
+    half = float(t_quantile(0.5 + level / 2, np.inf)) * vi**0.5
+    return [float(value) for value in natural(measure, np.array([yi, yi - half, yi + half]))]
+
+
+def _combined(effects: Sequence[RowEffect], measure: str) -> tuple[float, float, tuple[str, ...]]:
+    """Combine contrasts that share a control arm by generalized least squares (Gleser & Olkin 2009)."""
+    yi = np.array([e.yi for e in effects])
+    vi = np.array([e.vi for e in effects])
+    covariance, origin = shared_control.shared_covariance(
+        vi,
+        ["shared"] * len(effects),
+        measure=measure,
+        events_ctl=np.array([e.counts[2] for e in effects]),
+        n_ctl=np.array([e.counts[3] for e in effects]),
+    )
+    combined = shared_control.combine_within(yi, covariance, ["shared"] * len(effects))
+    return float(combined.yi[0]), float(combined.vi[0]), tuple(origin)
+
+
+def _study(effects: Sequence[RowEffect], measure: str, sources: Mapping[str, Any], level: float) -> Study:
+    row = effects[0].row
+    marks = set().union(*(_marks(effect) for effect in effects))
+    notes = tuple(dict.fromkeys(note for effect in effects for note in effect.notes))
+    yi, vi, counts, derivation = effects[0].yi, effects[0].vi, effects[0].counts, effects[0].derivation
+    if len(effects) > 1:
+        yi, vi, origin = _combined(effects, measure)
+        rules = dict.fromkeys(effect.derivation for effect in effects)
+        counts, derivation = (float("nan"),) * 4, f"shared_control({', '.join(rules)})"
+        marks |= {"s", "a"} if "assumed" in origin else {"s"}
+    estimate, ci_lower, ci_upper = _own_interval(yi, vi, counts, measure, level)
+    source = sources.get(row["source_id"])
+    return Study(
+        label=_label(row, source),
+        study_id=row["study_id"],
+        row_ids=tuple(effect.row["row_id"] for effect in effects),
+        agent=row["agent"],
+        agent_class=row["agent_class"],
+        tumor_type=row["tumor_type"],
+        tumor_subtype=row["tumor_subtype"],
+        phase=row["phase"],
+        year=row["year"],
+        yi=yi,
+        vi=vi,
+        estimate=estimate,
+        ci_lower=ci_lower,
+        ci_upper=ci_upper,
+        patients=_patients(effects),
+        counts=counts,
+        derivation=derivation,
+        notes=notes,
+        marks=tuple(sorted(marks)),
+        extraction=row["extraction"],
+        source_ids=tuple(dict.fromkeys(effect.row["source_id"] for effect in effects)),
+        citation=citation_of(source) if source else row["source_id"],
+        href=_href(source),
+        reported=tuple(reported_numbers(effect.row) for effect in effects),
+    )
+
+
+def _distinct_labels(studies: Sequence[Study]) -> list[str]:
+    """Return the labels, with the stratum added where a study stands in the pool more than once."""
+    labels = [study.label for study in studies]
+    repeated = {label for label in labels if labels.count(label) > 1}
+    named = [f"{s.label}, {s.tumor_subtype or s.tumor_type}" if s.label in repeated else s.label for s in studies]
+    still = {label for label in named if named.count(label) > 1}
+    return [f"{name} [{s.row_ids[0]}]" if name in still else name for name, s in zip(named, studies, strict=True)]
+
+
+def studies_of(
+    effects: Sequence[RowEffect], measure: str, sources: Mapping[str, Mapping[str, Any]], *, level: float = 0.95
+) -> list[Study]:
+    """Return the studies that enter a pool, in the order of the table.
+
+    Parameters
+    ----------
+    effects : sequence of RowEffect
+        Usable effects of one question; those of one study with one `shared_control` value are combined.
+    measure : str
+    sources : mapping
+        Rows of the sources table by source_id.
+    level : float
+        Of each study's own interval.
+    """
+    units: dict[tuple[str, ...], list[RowEffect]] = {}
+    for effect in effects:
+        row = effect.row
+        shared = row["shared_control"]
+        key = (row["study_id"], shared, row["tumor_type"], row["tumor_subtype"]) if shared else (row["row_id"],)
+        units.setdefault(key, []).append(effect)
+    studies = [_study(members, measure, sources, level) for members in units.values()]
+    labels = _distinct_labels(studies)
+    return [replace(study, label=label) for study, label in zip(studies, labels, strict=True)]

@@ -1,0 +1,29 @@
+"""Text from an evidence table made safe to show: no control characters, no direction overrides, no formulas."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C}
+
+
+def plain(text: str) -> str:
+    """Return a text without control characters (terminal escapes among them) and direction overrides.
+
+    Examples
+    --------
+    >>> plain("a\\x1b[31mb\\u202ec")
+    'a[31mbc'
+    """
+    return "".join(c for c in text if c in "\n\t" or not (unicodedata.category(c) == "Cc" or ord(c) in _BIDI))
+
+
+def spreadsheet_safe(text: str) -> str:
+    """Return a text that a spreadsheet does not read as a formula: an apostrophe goes before `=`, `+`, `-`, `@`.
+
+    Examples
+    --------
+    >>> spreadsheet_safe("=cmd()"), spreadsheet_safe("ganitumab")
+    ("'=cmd()", 'ganitumab')
+    """
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
