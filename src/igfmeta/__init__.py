@@ -1,1 +1,58 @@
-"""."""
+"""Pools clinical-trial results with frequentist and Bayesian models side by side.
+
+>>> import igfmeta as im
+>>> evidence = im.load_evidence()
+>>> result = im.pool(evidence, agent_class="antibody", outcome="os", by="tumor")
+>>> result["os"].overall.fit.method
+'REML'
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from igfmeta.errors import IgfmetaError, InputError, NothingToPool
+from igfmeta.version import __version__
+
+if TYPE_CHECKING:
+    from igfmeta.evidence import load_evidence
+    from igfmeta.synthesis.fitting import fit
+    from igfmeta.synthesis.inputs import Columns
+    from igfmeta.synthesis.methods import Methods
+    from igfmeta.synthesis.pooling import pool
+
+#: Public names and where they live; loaded when first used, so that `import igfmeta` costs nothing.
+_WHERE = {
+    "Columns": "igfmeta.synthesis.inputs",
+    "Methods": "igfmeta.synthesis.methods",
+    "fit": "igfmeta.synthesis.fitting",
+    "load_evidence": "igfmeta.evidence",
+    "pool": "igfmeta.synthesis.pooling",
+}
+
+__all__ = [
+    "Columns",
+    "IgfmetaError",
+    "InputError",
+    "Methods",
+    "NothingToPool",
+    "__version__",
+    "fit",
+    "load_evidence",
+    "pool",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'igfmeta' has no attribute {name!r}")
+    if _WHERE[name].startswith("igfmeta.synthesis"):
+        from igfmeta.synthesis.display import register
+
+        register(lambda: import_module("igfmeta.plots.drawn"))
+    return getattr(import_module(_WHERE[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -48,7 +48,8 @@ class Selected:
     year: Annotated[str | None, _select("A year (2014) or a range (2010-2015).")] = None
     biomarker: Annotated[Many, _select("Biomarker selection of the patients.")] = None
     contrast: Annotated[
-        Many, _select("What a comparison isolates. Default: add_on, the agent added to the same treatment in both arms.")
+        Many,
+        _select("What a comparison isolates. Default: add_on, the agent added to the same treatment in both arms."),
     ] = None
     study: Annotated[Many, _select("Study, by its study_id.")] = None
     data: Annotated[

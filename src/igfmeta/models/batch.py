@@ -96,7 +96,9 @@ def prepare(yi: Any, vi: Any, mask: Any = None) -> Batch:
     _check_alignment(yi, vi)
     y, v = np.atleast_2d(_as_numbers("yi", yi)), np.atleast_2d(_as_numbers("vi", vi))
     if y.shape != v.shape or y.ndim != 2:
-        raise InputError(f"yi has shape {np.shape(yi)} and vi {np.shape(vi)}; accepted are equal shapes (k,) or (batch, k).")
+        raise InputError(
+            f"yi has shape {np.shape(yi)} and vi {np.shape(vi)}; accepted are equal shapes (k,) or (batch, k)."
+        )
     m = np.ones(y.shape, dtype=bool)
     if mask is not None:
         given = np.asarray(mask)

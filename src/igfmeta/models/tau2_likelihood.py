@@ -104,9 +104,7 @@ def _chunks(batch: Batch) -> list[tuple[NDArray[np.intp], int]]:
     return parts
 
 
-def _brackets(
-    batch: Batch, *, restricted: bool
-) -> tuple[NDArray[np.intp], Floats, Floats, Mask]:
+def _brackets(batch: Batch, *, restricted: bool) -> tuple[NDArray[np.intp], Floats, Floats, Mask]:
     """Return (data set, lower end, upper end) of every maximum above 0, and whether 0 is one too."""
     at_zero = np.zeros(len(batch), dtype=bool)
     rows, lows, highs = [], [], []

@@ -180,7 +180,12 @@ def _own_intervals(effects: Effects, measure: str, level: float) -> Floats:
 
 
 def _studies(
-    frame: pd.DataFrame, effects: Effects, labels: Sequence[str], groups: Sequence[str] | None, fit: Pooled, level: float
+    frame: pd.DataFrame,
+    effects: Effects,
+    labels: Sequence[str],
+    groups: Sequence[str] | None,
+    fit: Pooled,
+    level: float,
 ) -> tuple[FitStudy, ...]:
     own = _own_intervals(effects, effects.sizes.measure, level)
     weights = np.full(len(labels), np.nan)

@@ -59,7 +59,9 @@ def of_answer(question: Question, studies: Sequence[Study]) -> tuple[str, ...]:
     remarks = []
     classes = sorted({study.agent_class for study in studies})
     if len(classes) > 1:
-        remarks.append(f"{len(classes)} classes of agent are pooled together ({listed(classes)}); --by class parts them.")
+        remarks.append(
+            f"{len(classes)} classes of agent are pooled together ({listed(classes)}); --by class parts them."
+        )
     if question.outcomes[0].endswith("_rate"):
         remarks.append("The time points at which the rate was read differ between studies; see each row's note.")
     if question.arms == "single_arm":
