@@ -25,6 +25,14 @@ def t_quantile(p: ArrayLike, df: ArrayLike) -> Any:
     (2.178813, 1.959964)
     """
     df = np.asarray(df, dtype=float)
+    if df.size > 64 and np.ndim(p) == 0:
+        # The quantile is slow to compute, and a batch has few different degrees of freedom.
+        distinct, inverse = np.unique(df, return_inverse=True)
+        return t_quantile(p, distinct)[inverse.reshape(df.shape)] if distinct.size < df.size else _t_quantile(p, df)
+    return _t_quantile(p, df)
+
+
+def _t_quantile(p: ArrayLike, df: Floats) -> Any:
     finite = np.isfinite(df)
     return np.where(finite, special.stdtrit(np.where(finite, df, 1.0), p), special.ndtri(p))
 
@@ -44,6 +52,11 @@ def chi2_quantile(p: ArrayLike, df: ArrayLike) -> Any:
 def chi2_upper(x: ArrayLike, df: ArrayLike) -> Any:
     """Return P(chi-squared with `df` degrees of freedom > x)."""
     return special.chdtrc(df, x)
+
+
+def row_sum(x: Floats) -> Floats:
+    """Return the sums over the last axis; as a product with ones, several times faster than `sum` on short rows."""
+    return np.asarray(x @ np.ones(x.shape[-1]))
 
 
 def batched_root(

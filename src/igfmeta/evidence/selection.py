@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -38,13 +39,17 @@ class Criteria(TypedDict, total=False):
 
 
 #: Words of `population` that say that patients were chosen, or are set apart, by a biomarker.
-BIOMARKERS = ("KRAS", "NRAS", "RAS", "BRAF", "EGFR", "ALK", "HER2", "hormone receptor", "ER", "IGF-1", "IGF1", "IGF-1R")
+_CHOSEN = re.compile(
+    r"\b(KRAS|NRAS|RAS|BRAF|EGFR mutation|ALK|HER2|HR[-+]|HR-positive|ER[-+]|ER-positive|Ki67|IGF-?1R?|HRG)|"
+    r"\b(wild-type|mutant|mutation|mRNA|IHC|biomarker-evaluable)\b"
+)
+_UNCHOSEN = re.compile(r"\bunselected\b")
 
 
 def biomarker_selection(population: str) -> str:
     """Return how patients were chosen by a biomarker, from the words of `population`.
 
-    "unselected" where the text says so; "selected" where it names a biomarker; "not stated" otherwise.
+    "unselected" where the text says so; "selected" where it names a biomarker; "not_stated" otherwise.
 
     Examples
     --------
@@ -53,11 +58,9 @@ def biomarker_selection(population: str) -> str:
     >>> biomarker_selection("recurrent or refractory")
     'not_stated'
     """
-    words = population.replace(",", " ").replace(";", " ").replace("(", " ").replace(")", " ").split()
-    named = any(marker in words or (" " in marker and marker in population) for marker in BIOMARKERS)
-    if named or "positive" in population or "mutant" in population or "wild-type" in population:
-        return "selected"
-    return "unselected" if "unselected" in words else "not_stated"
+    if _UNCHOSEN.search(population):
+        return "unselected"
+    return "selected" if _CHOSEN.search(population) else "not_stated"
 
 
 def _tumour_groups(evidence: Evidence) -> list[str]:

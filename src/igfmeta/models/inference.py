@@ -44,15 +44,16 @@ def hartung_knapp_floor(fit: Weighted, k: Floats) -> Interval:
 def kenward_roger(fit: Weighted, k: Floats) -> Interval:
     """Return the Kenward-Roger standard error and degrees of freedom for one mean (Kenward & Roger 1997, sec. 2).
 
-    With W = var(tau2) from the expected information, P = -sum w^2 and Q = sum w^3, the adjusted variance is
-    Phi + 2 Phi^2 W (Q - P^2 Phi) with Phi = 1/sum w, and for one parameter their F approximation reduces to
-    Satterthwaite's df = 2 / (W (P Phi)^2).
+    With W = var(tau2) from the expected information, P = -sum w^2, Q = sum w^3 and Phi = 1/sum w, the adjusted variance
+    is Phi_A = Phi + 2 Phi^2 W (Q - P^2 Phi). For one parameter their F approximation reduces to Satterthwaite's
+    df = 2 / (W (P Phi_A)^2), in the form of Partlett & Riley (2017), Stat Med 36:301, with the adjusted variance;
+    with Phi in its place the degrees of freedom are a little higher (BCG data: 10.93 instead of 10.51).
     """
     s2, s3, phi = fit.sum(2), fit.sum(3), 1 / fit.s1
     with np.errstate(divide="ignore", invalid="ignore"):
         variance_of_tau2 = 2 / (s2 - 2 * s3 * phi + (s2 * phi) ** 2)
         adjusted = phi + 2 * phi**2 * variance_of_tau2 * (s3 - s2**2 * phi)
-        return np.sqrt(adjusted), np.where(k > 1, 2 / (variance_of_tau2 * (s2 * phi) ** 2), np.nan)
+        return np.sqrt(adjusted), np.where(k > 1, 2 / (variance_of_tau2 * (s2 * adjusted) ** 2), np.nan)
 
 
 METHODS: dict[str, Callable[[Weighted, Floats], Interval]] = {

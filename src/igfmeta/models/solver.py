@@ -12,8 +12,12 @@ from igfmeta.numerics import Floats, Mask
 #: f(t, rows) -> (value, slope) of the equations with the indices `rows`, at `t`.
 Equations = Callable[[Floats, NDArray[np.intp]], tuple[Floats, Floats]]
 
-#: Relative length of a step at which a root counts as found: a few units in the last place.
-STEP = 1e-14
+#: Relative length of a step at which a root counts as found. Newton's error after such a step is of its square, so
+#: that what remains is rounding.
+STEP = 1e-13
+
+#: Relative length below which steps that no longer shrink are rounding errors of the function.
+NOISE = 1e-9
 MAX_STEPS = 200
 
 
@@ -31,35 +35,31 @@ def bracketed_newton(f: Equations, low: Floats, high: Floats, start: Floats | No
 
     Notes
     -----
-    A Newton step that leaves the bracket, or one after which the bracket has not shrunk by half in three steps, is
-    replaced by a bisection (geometric where both ends are above 0, because variances spread over many decades).
+    A Newton step that leaves the bracket, or is more than half as long as the step before, is replaced by a bisection
+    (geometric where both ends are above 0, because variances spread over many decades).
     """
     n = len(low)
     root, converged = np.empty(n), np.zeros(n, dtype=bool)
     rows = np.arange(n)
     a, b = low.astype(float), high.astype(float)
     t = _middle(a, b) if start is None else np.clip(start, a, b)
-    old_width, waited = b - a, 0
+    step = b - a
     for _ in range(MAX_STEPS):
         value, slope = f(t, rows)
         above = value > 0
         a, b = np.where(above, t, a), np.where(above, b, t)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             new = t - value / slope
-        waited += 1
-        stuck = np.zeros(len(t), dtype=bool)
-        if waited == 3:
-            stuck = (b - a) > 0.5 * old_width
-            old_width, waited = b - a, 0
-        inside = (new > a) & (new < b) & ~stuck
-        at_end = np.isfinite(new) & ~inside & ((new == a) | (new == b))
-        new = np.where(inside | at_end, new, _middle(a, b))
-        done = (value == 0) | (np.abs(new - t) <= STEP * np.abs(t)) | (b - a <= STEP * b)
-        t = np.where(value == 0, t, new)
+            length = np.abs(new - t)
+        shrinks = 2 * length < step
+        done = (length <= STEP * t) | (~shrinks & (length <= NOISE * t)) | (b - a <= STEP * b)
+        new = np.where(done | (shrinks & (new > a) & (new < b)), np.clip(new, a, b), _middle(a, b))
+        step = np.abs(new - t)
+        t = new
         if done.any():
             root[rows[done]], converged[rows[done]] = t[done], True
             left = ~done
-            rows, a, b, t, old_width = rows[left], a[left], b[left], t[left], old_width[left]
+            rows, a, b, t, step = rows[left], a[left], b[left], t[left], step[left]
             if not len(rows):
                 break
     root[rows] = t

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from igfmeta.models.batch import Batch
 from igfmeta.models.solver import bracketed_newton
 from igfmeta.models.weighted import weigh_at
-from igfmeta.numerics import Floats, Mask
+from igfmeta.numerics import Floats, Mask, row_sum
 
 #: Grid points per decade of tau2.
 PER_DECADE = 4
 
-#: Elements of a grid (batch x points x k) evaluated at once: bounds the memory at a few tens of megabytes.
-CHUNK = 1_000_000
+#: Elements of a grid (batch x points x k) evaluated at once: small enough for the cache.
+CHUNK = 200_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,15 +46,16 @@ def log_likelihood(batch: Batch, tau2: Floats, *, restricted: bool) -> Floats:
 def score(batch: Batch, tau2: Floats, *, restricted: bool) -> tuple[Floats, Floats]:
     """Return twice the derivative of the log-likelihood in tau2, and the derivative of that."""
     fit = weigh_at(batch, tau2)
-    w, r, s1 = fit.w, fit.r, fit.s1
-    w2 = w * w
-    w2r = w2 * r
-    s2 = w2.sum(axis=1)
-    first = (w2r * r).sum(axis=1) - s1
-    second = -2 * (w2r * w * r).sum(axis=1) + 2 * w2r.sum(axis=1) ** 2 / s1 + s2
+    w, s1 = fit.w, fit.s1
+    wr = w * fit.r
+    w2r = w * wr
+    s2 = np.vecdot(w, w)
+    first = np.vecdot(wr, wr) - s1
+    second = -2 * np.vecdot(w2r, wr) + 2 * row_sum(w2r) ** 2 / s1 + s2
     if restricted:
-        first = first + s2 / s1
-        second = second - 2 * (w2 * w).sum(axis=1) / s1 + (s2 / s1) ** 2
+        ratio = s2 / s1
+        first = first + ratio
+        second = second - 2 * np.vecdot(w * w, w) / s1 + ratio**2
     return first, second
 
 
@@ -84,12 +85,13 @@ def _scores_on_grid(batch: Batch, low: Floats, points: int, *, restricted: bool)
     grid = low[:, None] * (_bound(batch) / low)[:, None] ** steps
     grid = np.concatenate([np.zeros((len(batch), 1)), grid], axis=1)
     w = 1.0 / (batch.vi[:, None, :] + grid[:, :, None])
-    s1 = w.sum(axis=2)
-    mu = np.einsum("bgk,bk->bg", w, batch.yi) / s1
-    wr = w * (batch.yi[:, None, :] - mu[:, :, None])
-    values = np.einsum("bgk,bgk->bg", wr, wr) - s1
+    s1 = row_sum(w)
+    mu = (w @ batch.yi[:, :, None])[:, :, 0] / s1
+    wr = batch.yi[:, None, :] - mu[:, :, None]
+    wr *= w
+    values = np.vecdot(wr, wr) - s1
     if restricted:
-        values += np.einsum("bgk,bgk->bg", w, w) / s1
+        values += np.vecdot(w, w) / s1
     return grid, values
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from igfmeta.models.batch import Batch
 from igfmeta.models.weighted import Weighted, weigh, weigh_at
-from igfmeta.numerics import Floats
+from igfmeta.numerics import Floats, row_sum
 
 Tau2 = tuple[Floats, Floats]
 
@@ -28,10 +28,10 @@ def _traces(fit: Weighted, vi: Floats) -> tuple[Floats, Floats, Floats, Floats]:
     """Return tr(P), tr(PVPV), tr(PVP) and tr(PP) for P = A - aa'/sum(a) and V = diag(vi)."""
     a, s1 = fit.w, fit.s1
     a2, a3 = a * a, a * a * a
-    s2, s3 = a2.sum(axis=1), a3.sum(axis=1)
-    av = (a2 * vi).sum(axis=1)
-    pvpv = (a2 * vi * vi).sum(axis=1) - 2 * (a3 * vi * vi).sum(axis=1) / s1 + av * av / s1**2
-    pvp = av - 2 * (a3 * vi).sum(axis=1) / s1 + s2 * av / s1**2
+    s2, s3 = row_sum(a2), row_sum(a3)
+    av = row_sum(a2 * vi)
+    pvpv = row_sum(a2 * vi * vi) - 2 * row_sum(a3 * vi * vi) / s1 + av * av / s1**2
+    pvp = av - 2 * row_sum(a3 * vi) / s1 + s2 * av / s1**2
     pp = s2 - 2 * s3 / s1 + (s2 / s1) ** 2
     return s1 - s2 / s1, pvpv, pvp, pp
 
@@ -41,7 +41,7 @@ def _by_weights(batch: Batch, a: Floats) -> Tau2:
     vi = _finite_v(batch)
     fit = weigh(batch, a)
     p, pvpv, pvp, pp = _traces(fit, vi)
-    expected_at_zero = (a * vi).sum(axis=1) - (a * a * vi).sum(axis=1) / fit.s1
+    expected_at_zero = row_sum(a * vi) - row_sum(a * a * vi) / fit.s1
     with np.errstate(divide="ignore", invalid="ignore"):
         tau2 = np.maximum((fit.sum(1, 2) - expected_at_zero) / p, 0.0)
         se = np.sqrt(2 * pvpv + 4 * tau2 * pvp + 2 * tau2**2 * pp) / p
@@ -97,7 +97,7 @@ def sidik_jonkman(batch: Batch) -> Tau2:
 
     Identical effects give 0; otherwise the estimate is above 0 by construction.
     """
-    start = (batch.yi**2).sum(axis=1) / batch.k
+    start = row_sum(batch.yi**2) / batch.k
     with np.errstate(divide="ignore", invalid="ignore"):
         fit = weigh_at(batch, start)
         tau2 = start * fit.sum(1, 2) / (batch.k - 1)

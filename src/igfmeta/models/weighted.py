@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from igfmeta.models.batch import Batch
-from igfmeta.numerics import Floats
+from igfmeta.numerics import Floats, row_sum
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,13 +35,13 @@ class Weighted:
         out = factors[0]
         for factor in factors[1:]:
             out = out * factor
-        return np.asarray(out.sum(axis=-1))
+        return row_sum(out)
 
 
 def weigh(batch: Batch, w: Floats) -> Weighted:
     """Return the weighted mean with any weights (0 for left-out studies)."""
-    s1 = w.sum(axis=-1)
-    mu = (w * batch.yi).sum(axis=-1) / s1
+    s1 = row_sum(w)
+    mu = np.vecdot(w, batch.yi) / s1
     return Weighted(w=w, r=batch.yi - mu[..., None], s1=s1, mu=mu)
 
 
@@ -58,6 +58,6 @@ def generalized_q(batch: Batch, tau2: Floats) -> Floats:
 def typical_variance(batch: Batch) -> Floats:
     """Return the typical sampling variance of Higgins & Thompson (2002), eq. 9."""
     w = 1.0 / batch.vi
-    s1, s2 = w.sum(axis=1), (w * w).sum(axis=1)
+    s1, s2 = row_sum(w), np.vecdot(w, w)
     with np.errstate(divide="ignore", invalid="ignore"):
         return (batch.k - 1) * s1 / (s1 * s1 - s2)

@@ -12,6 +12,7 @@ import numpy as np
 from igfmeta.effects import shared_control
 from igfmeta.effects.one_arm import proportion_interval
 from igfmeta.effects.scales import natural
+from igfmeta.evidence.explain import citation_of
 from igfmeta.numerics import t_quantile
 from igfmeta.synthesis.eligibility import Row
 from igfmeta.synthesis.questions import PROPORTIONS
@@ -102,15 +103,6 @@ def _href(source: Mapping[str, Any] | None) -> str | None:
     if source["pmid"]:
         return f"https://pubmed.ncbi.nlm.nih.gov/{source['pmid']}/"
     return None
-
-
-def citation_of(source: Mapping[str, Any]) -> str:
-    """Return a source in one line: author, year, title, journal, volume, pages."""
-    year = f"{source['year']:.0f}" if isinstance(source["year"], float) else str(source["year"] or "")
-    head = " ".join(part for part in (source["first_author"], year) if part and part != "nan")
-    place = " ".join(part for part in (source["journal"], source["volume"]) if part)
-    tail = ":".join(part for part in (place, source["pages"]) if part)
-    return ". ".join(part for part in (head, source["title"], tail) if part)
 
 
 def reported_numbers(row: Row) -> str:
