@@ -81,6 +81,16 @@ def pool(
     return _assemble(batch, found, method=method, ci=ci, pi=pi, tau2_ci=tau2_ci, level=level)
 
 
+def pool_at(
+    yi: Any, vi: Any, tau2: float, *, mask: Any = None, method: str, ci: CiMethod, pi: PiMethod, level: float
+) -> PooledBatch:
+    """Pool a batch of data sets at a tau2 that is given, such as one that groups share; it has no interval here."""
+    batch = prepare(yi, vi, mask)
+    unknown, no = np.full(len(batch), np.nan), np.zeros(len(batch), dtype=bool)
+    found = Maximum(tau2 / batch.scale, unknown, ~no, no, np.full(len(batch), tau2 == 0))
+    return _assemble(batch, found, method=method, ci=ci, pi=pi, tau2_ci="none", level=level)
+
+
 def pool_one(yi: Any, vi: Any, **options: Any) -> Pooled:
     """Pool one data set; the options are those of `pool`.
 
