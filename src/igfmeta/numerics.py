@@ -9,14 +9,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy import special
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 
-def t_quantile(p: ArrayLike, df: ArrayLike) -> Any:
+def t_quantile(p: Any, df: Any) -> Any:
     """Return Student's t quantile; infinite `df` gives the normal one.
 
     Examples
@@ -32,24 +32,24 @@ def t_quantile(p: ArrayLike, df: ArrayLike) -> Any:
     return _t_quantile(p, df)
 
 
-def _t_quantile(p: ArrayLike, df: Floats) -> Any:
+def _t_quantile(p: Any, df: Floats) -> Any:
     finite = np.isfinite(df)
     return np.where(finite, special.stdtrit(np.where(finite, df, 1.0), p), special.ndtri(p))
 
 
-def t_two_sided(statistic: ArrayLike, df: ArrayLike) -> Any:
+def t_two_sided(statistic: Any, df: Any) -> Any:
     """Return the two-sided p-value of a t statistic; infinite `df` is the normal test."""
     size, df = -np.abs(np.asarray(statistic, dtype=float)), np.asarray(df, dtype=float)
     finite = np.isfinite(df)
     return np.where(finite, 2 * special.stdtr(np.where(finite, df, 1.0), size), 2 * special.ndtr(size))
 
 
-def chi2_quantile(p: ArrayLike, df: ArrayLike) -> Any:
+def chi2_quantile(p: Any, df: Any) -> Any:
     """Return the chi-squared quantile of lower-tail probability `p`."""
     return special.chdtri(df, 1.0 - np.asarray(p, dtype=float))
 
 
-def chi2_upper(x: ArrayLike, df: ArrayLike) -> Any:
+def chi2_upper(x: Any, df: Any) -> Any:
     """Return P(chi-squared with `df` degrees of freedom > x)."""
     return special.chdtrc(df, x)
 

@@ -9,10 +9,6 @@ import os
 import sys
 from typing import Annotated
 
-# Threads cost more than they give on arrays of this size; must be set before NumPy loads its BLAS.
-for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")
-
 import typer
 
 from igfmeta.cli.evidence import evidence_app
@@ -53,6 +49,12 @@ def _options(
     """Options of every command; both act before a command runs (`--debug` in `main`)."""
 
 
+def _one_thread() -> None:
+    """Keep BLAS to one thread, before NumPy loads it: on arrays of this size threads cost more than they give."""
+    for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+
+
 def _say(message: str) -> None:
     print(plain(message), file=sys.stderr)
 
@@ -70,6 +72,7 @@ def _run() -> int:
 
 def main() -> None:
     """Run the command line and exit."""
+    _one_thread()
     if "--debug" in sys.argv[1:]:
         sys.argv.remove("--debug")
         app()

@@ -49,7 +49,7 @@ def _listing(evidence: Evidence, shape: str) -> str:
 
     trials = evidence.trials
     shown = ["row_id", "study_id", "agent", "tumor_type", "phase", "outcome", "use", "source_id"]
-    records = trials.to_dict("records")
+    records = [{str(name): value for name, value in row.items()} for row in trials.to_dict("records")]
     frame = trials[shown].assign(reported=[reported_numbers(row) for row in records])
     if shape == "json":
         from igfmeta.cli.output import as_json

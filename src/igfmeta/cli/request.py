@@ -167,7 +167,7 @@ def takes[T: Selected](kind: type[T]) -> Callable[[Callable[..., None]], Callabl
 
         run.__signature__ = signature.replace(parameters=[*shared, *own])  # type: ignore[attr-defined]
         run.__annotations__ = {p.name: p.annotation for p in (*shared, *own)}
-        del run.__wrapped__  # type: ignore[attr-defined]  # else Typer would read the command's own signature
+        del run.__wrapped__  # else Typer would read the command's own signature
         return run
 
     return decorate

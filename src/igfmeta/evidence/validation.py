@@ -19,7 +19,7 @@ def _model(table: str, header: Sequence[str]) -> type[Row]:
     """Return the row model; columns that are absent altogether are not asked of each row."""
     model = TABLES[table]
     absent = {n: (str, "") for n, field in model.model_fields.items() if field.is_required() and n not in header}
-    return create_model(f"{model.__name__}Partial", __base__=model, **absent) if absent else model  # type: ignore[call-overload,no-any-return]
+    return create_model(f"{model.__name__}Partial", __base__=model, **absent) if absent else model  # type: ignore[call-overload]
 
 
 def column_problems(table: str, raw: RawTable) -> list[Problem]:

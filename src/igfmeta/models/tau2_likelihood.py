@@ -68,7 +68,7 @@ def _bound(batch: Batch) -> Floats:
     """
     spread = np.ptp(batch.yi, axis=1)
     largest = np.where(batch.mask, batch.vi, 0.0).max(axis=1, initial=0.0)
-    return np.maximum(spread**2, 10 * largest)
+    return np.asarray(np.maximum(spread**2, 10 * largest))
 
 
 def _grids(batch: Batch) -> tuple[Floats, NDArray[np.intp]]:

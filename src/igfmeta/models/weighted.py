@@ -60,4 +60,4 @@ def typical_variance(batch: Batch) -> Floats:
     w = 1.0 / batch.vi
     s1, s2 = row_sum(w), np.vecdot(w, w)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return (batch.k - 1) * s1 / (s1 * s1 - s2)
+        return np.asarray((batch.k - 1) * s1 / (s1 * s1 - s2))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from igfmeta.synthesis.questions import Question
 
 Row = Mapping[str, Any]
-UseLevel = Literal["primary", "sensitivity"]
 USE_LEVELS = ("primary", "sensitivity")
 
 
@@ -23,7 +22,7 @@ class Unused:
     reason: str
 
 
-def _why_use(row: Row, use: UseLevel) -> str | None:
+def _why_use(row: Row, use: str) -> str | None:
     if row["use"] == "primary" or (use == "sensitivity" and row["use"] == "sensitivity"):
         return None
     return f"{row['use']}: {row['use_reason']}"
@@ -43,7 +42,7 @@ def _why_design(row: Row, question: Question, regimen: str | None, contrast: str
     return None
 
 
-def _why_measure(row: Row, question: Question, use: UseLevel) -> str | None:
+def _why_measure(row: Row, question: Question, use: str) -> str | None:
     if question.measure == "HR":
         if row["measure"] == "median" and use == "primary":
             return "medians, not a hazard ratio"
@@ -69,7 +68,7 @@ def eligible(
     rows: Sequence[Row],
     question: Question,
     *,
-    use: UseLevel = "primary",
+    use: str = "primary",
     regimen: str | None = None,
     contrast: str | None = None,
 ) -> tuple[list[Row], list[Unused]]:

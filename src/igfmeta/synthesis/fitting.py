@@ -169,11 +169,11 @@ def _texts(frame: pd.DataFrame, column: str) -> list[str]:
 def _own_intervals(effects: Effects, measure: str, level: float) -> Floats:
     """Return estimate, lower and upper of each row on the reader's scale, shape (3, k)."""
     yi, vi = effects.sizes.yi, effects.sizes.vi
-    if effects.n is not None:
+    if effects.events is not None and effects.n is not None:
         usable = effects.usable
         own = np.full((3, len(yi)), np.nan)
-        own[0, usable] = effects.events[usable] / effects.n[usable]  # type: ignore[index]
-        own[1:, usable] = proportion_interval(effects.events[usable], effects.n[usable], level=level)  # type: ignore[index]
+        own[0, usable] = effects.events[usable] / effects.n[usable]
+        own[1:, usable] = proportion_interval(effects.events[usable], effects.n[usable], level=level)
         return own
     half = float(t_quantile(0.5 + level / 2, np.inf)) * np.sqrt(vi)
     return np.asarray(natural(measure, np.stack([yi, yi - half, yi + half])))

@@ -34,12 +34,12 @@ def grouper(by: str, evidence: Evidence) -> Callable[[Sequence[RowEffect]], Grou
     evidence : Evidence
         Whose vocabularies give the labels and the groups of tumours.
     """
-    tumour_groups = dict(zip(evidence.tumors.get("tumor_type", ()), evidence.tumors.get("group", ()), strict=True))
+    tumour_groups = dict(zip(evidence.tumors["tumor_type"], evidence.tumors["group"], strict=True))
     keys: dict[str, Callable[[Row], str]] = {
         "class": lambda row: row["agent_class"],
         "agent": lambda row: row["agent"],
         "tumor": lambda row: row["tumor_type"],
-        "tumor_group": lambda row: tumour_groups.get(row["tumor_type"], row["tumor_type"]),
+        "tumor_group": lambda row: str(tumour_groups.get(row["tumor_type"], row["tumor_type"])),
         "phase": lambda row: row["phase"],
         "biomarker": lambda row: biomarker_selection(row["population"]),
     }

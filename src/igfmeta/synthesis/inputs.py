@@ -1,4 +1,4 @@
-"""A table of anybody's -> effect sizes: finds out which form its columns have, and lists every row that cannot be used."""
+"""A table of anybody's -> effect sizes: finds out which form its columns have, and lists what cannot be used."""
 
 from __future__ import annotations
 
@@ -64,11 +64,11 @@ class Columns:
 
 @dataclass(frozen=True, eq=False)
 class Effects:
-    """Effect sizes of a table, row by row, with the sizes that a back-transformation may need."""
+    """Effect sizes of a table, row by row; for one arm also its counts, which its own interval needs."""
 
     sizes: EffectSizes
+    events: Floats | None
     n: Floats | None
-    columns: dict[str, str]
 
     @property
     def usable(self) -> Mask:
@@ -102,7 +102,7 @@ def _check(frame: pd.DataFrame, column: str, bad: Mask, values: Floats, accepted
     file = frame.attrs.get("file")
     return [
         Problem(f"found {values[i]:g}; accepted is {accepted}.", file=file, row=_row_number(frame, i), column=column)
-        for i in np.flatnonzero(bad)
+        for i in np.flatnonzero(bad).tolist()
     ]
 
 
@@ -182,8 +182,7 @@ def effects_from(
     except InputError as error:
         raise InputError([_in_table(problem, frame, complete) for problem in error.problems]) from None
     sizes = _spread(computed, complete, numbers, named, shown)
-    n = numbers.get("n")
-    return Effects(sizes=sizes, n=n, columns=named)
+    return Effects(sizes=sizes, events=numbers.get("events"), n=numbers.get("n"))
 
 
 def _in_table(problem: Problem, frame: pd.DataFrame, complete: Mask) -> Problem:
@@ -214,17 +213,14 @@ def _rule(
         chosen = check_choice("measure", measure, COMPARATIVE_COUNTS)
         return (
             lambda x: two_arm.two_arm(
-                x["events1"], x["n1"], x["events2"], x["n2"],
-                measure=chosen, zero_cells=zero_cells,  # type: ignore[arg-type]  # validated where it is used
+                x["events1"], x["n1"], x["events2"], x["n2"], measure=chosen, zero_cells=zero_cells
             ),
             chosen,
         )  # fmt: skip
     if form == "events of one arm":
         chosen = check_choice("measure", measure, PROPORTIONS)
         return (
-            lambda x: one_arm.one_arm(
-                x["events"], x["n"], measure=chosen, zero_cells=zero_cells  # type: ignore[arg-type]
-            ),
+            lambda x: one_arm.one_arm(x["events"], x["n"], measure=chosen, zero_cells=zero_cells),
             chosen,
         )  # fmt: skip
     if measure is not None:

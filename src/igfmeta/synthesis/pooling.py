@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 
 from igfmeta.bayes.posterior import Posterior, normal_normal
 from igfmeta.bayes.tau_priors import TauPrior, default_tau_prior, parse_tau_prior
 from igfmeta.errors import NothingToPool, check_choice, check_level
-from igfmeta.evidence.selection import Criteria
+from igfmeta.evidence.selection import Choice, Years
 from igfmeta.evidence.tables import Evidence
 from igfmeta.models import pooling as kernel
 from igfmeta.models.results import Pooled
-from igfmeta.models.subgroups import between_groups
+from igfmeta.models.subgroups import between_groups, classical_variance
 from igfmeta.synthesis import remarks
-from igfmeta.synthesis.eligibility import USE_LEVELS, Row, Unused, UseLevel, eligible, left_out, once_per_study
+from igfmeta.synthesis.eligibility import USE_LEVELS, Row, Unused, eligible, left_out, once_per_study
 from igfmeta.synthesis.grouping import BY, grouper
 from igfmeta.synthesis.methods import Methods
 from igfmeta.synthesis.questions import OutcomeInfo, Question, questions
@@ -26,12 +26,36 @@ from igfmeta.synthesis.rows_to_effects import RowEffect, effects_of
 from igfmeta.synthesis.studies import Study, studies_of
 from igfmeta.version import __version__
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Which(TypedDict, total=False):
+    """Which studies; each criterion a value or several."""
+
+    agent_class: Choice
+    agent: Choice
+    tumor: Choice
+    tumor_group: Choice
+    phase: Choice
+    design: Choice
+    year: Years
+    biomarker: Choice
+    regimen: Choice
+    partners: Choice
+    contrast: Choice
+    study: Choice
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
 
 def outcome_vocabulary(evidence: Evidence) -> dict[str, OutcomeInfo]:
     """Return the outcomes that the evidence defines."""
-    rows = evidence.outcomes.to_dict("records")
     names = OutcomeInfo.__dataclass_fields__
-    return {str(row["outcome"]): OutcomeInfo(**{str(k): v for k, v in row.items() if k in names}) for row in rows}
+    rows = [{name: row[name] for name in names} for row in _records(evidence.outcomes)]
+    return {row["outcome"]: OutcomeInfo(**row) for row in rows}
 
 
 def _fits(groups: Sequence[Sequence[Study]], methods: Methods, tau_prior: TauPrior) -> list[tuple[Pooled, Posterior]]:
@@ -74,12 +98,13 @@ def _between(groups: Sequence[Group]) -> BetweenGroups | None:
     """Test the groups' estimates against each other; None with fewer than two groups."""
     if len(groups) < 2:
         return None
-    q, df, p_value = between_groups([g.fit.estimate for g in groups], [g.fit.se for g in groups])
+    variances = [classical_variance([study.vi for study in g.studies], g.fit.tau2) for g in groups]
+    q, df, p_value = between_groups([g.fit.estimate for g in groups], variances)
     return BetweenGroups(q=q, df=df, p_value=p_value, groups=len(groups))
 
 
 def _usable(
-    rows: Sequence[Row], question: Question, use: UseLevel, criteria: Mapping[str, Any]
+    rows: Sequence[Row], question: Question, use: str, criteria: Mapping[str, Any]
 ) -> tuple[list[RowEffect], list[Unused]]:
     candidates, unused = eligible(
         rows, question, use=use, regimen=criteria.get("regimen"), contrast=criteria.get("contrast")
@@ -111,7 +136,7 @@ def pool(
     prior: str | TauPrior | None = None,
     use: str = "primary",
     level: float = 0.95,
-    **criteria: Unpack[Criteria],
+    **criteria: Unpack[Which],
 ) -> PoolResult:
     """Pool the evidence that a selection leaves, overall and by group, with both statistical schools.
 
@@ -159,13 +184,13 @@ def pool(
     ('HR', 8)
     """
     by = check_choice("by", by, BY)
-    check_choice("use", use, USE_LEVELS)
+    use = check_choice("use", use, USE_LEVELS)
     methods = Methods(method=method, ci=ci, pi=pi, level=check_level(level))
     tau_prior = parse_tau_prior(prior) if isinstance(prior, str) else prior
     wanted = [outcome] if isinstance(outcome, str) else outcome
     asked = questions(wanted, measure, outcome_vocabulary(evidence))
-    rows = evidence.select(**criteria).trials.to_dict("records")
-    sources = {row["source_id"]: row for row in evidence.sources.to_dict("records")}
+    rows = _records(evidence.select(**criteria).trials)
+    sources = {row["source_id"]: row for row in _records(evidence.sources)}
     grouped = grouper(by, evidence)
     answers: list[Answer] = []
     unanswered: list[NoAnswer] = []

@@ -1,4 +1,4 @@
-"""What is asked of the evidence: an outcome (or a family of outcomes), an effect measure, and which trials can answer."""
+"""What is asked of the evidence: an outcome or a family of outcomes, an effect measure, and which trials can answer."""
 
 from __future__ import annotations
 
@@ -93,6 +93,17 @@ def _measures_for(info: OutcomeInfo, measure: str | None, single_arm_only: bool)
     return [info.default_measure if info.default_measure in COMPARATIVE_COUNTS else "OR", DEFAULT_PROPORTION]
 
 
+def _question(name: str, label: str, members: Sequence[OutcomeInfo], measure: str) -> Question:
+    return Question(
+        name=name,
+        label=label,
+        outcomes=tuple(info.outcome for info in members),
+        measure=measure,
+        arms="single_arm" if measure in PROPORTIONS else "comparison",
+        better=members[0].better,
+    )
+
+
 def questions(
     outcomes: Sequence[str] | None, measure: str | None, known: Mapping[str, OutcomeInfo]
 ) -> tuple[Question, ...]:
@@ -130,17 +141,7 @@ def questions(
         else:
             check_choice("outcome", name, [*known, *sorted(families)])
             continue
-        first = members[0]
-        label = first.label if name in known else FAMILY_LABELS.get(name, name)
-        for chosen in _measures_for(first, measure, single_arm_only):
-            asked.append(
-                Question(
-                    name=name,
-                    label=label,
-                    outcomes=tuple(info.outcome for info in members),
-                    measure=chosen,
-                    arms="single_arm" if chosen in PROPORTIONS else "comparison",
-                    better=first.better,
-                )
-            )
+        label = members[0].label if name in known else FAMILY_LABELS.get(name, name)
+        chosen = _measures_for(members[0], measure, single_arm_only)
+        asked += [_question(name, label, members, each) for each in chosen]
     return tuple(asked)
