@@ -13,9 +13,9 @@ import numpy as np
 from igfmeta.errors import check_choice
 from igfmeta.models import tau2_likelihood
 from igfmeta.models.batch import Batch
-from igfmeta.models.solver import bracketed_newton
 from igfmeta.models.weighted import weigh, weigh_at
 from igfmeta.numerics import Floats, chi2_quantile
+from igfmeta.solver import bracketed_newton
 
 #: Points of the scan of the score; tau2 spans some ten decades at most.
 POINTS = 256

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from igfmeta.models import tau2_likelihood
 from igfmeta.models.batch import Batch
-from igfmeta.models.solver import bracketed_newton
 from igfmeta.models.tau2_roots import q_root
 from igfmeta.numerics import Floats, chi2_quantile
+from igfmeta.solver import bracketed_newton
 
 Tau2Ci = Literal["QP", "PL", "none"]
 TAU2_CI_METHODS = ("QP", "PL", "none")

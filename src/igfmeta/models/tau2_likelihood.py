@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from igfmeta.models.batch import Batch
-from igfmeta.models.solver import bracketed_newton
 from igfmeta.models.weighted import weigh_at
 from igfmeta.numerics import Floats, Mask, row_sum
+from igfmeta.solver import bracketed_newton
 
 #: Grid points per decade of tau2.
 PER_DECADE = 4

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from igfmeta.models.batch import Batch
-from igfmeta.models.solver import bracketed_newton
 from igfmeta.models.weighted import generalized_q, weigh_at
 from igfmeta.numerics import Floats, Mask, chi2_quantile
+from igfmeta.solver import bracketed_newton
 
 
 def q_root(batch: Batch, target: Floats) -> tuple[Floats, Mask]:
