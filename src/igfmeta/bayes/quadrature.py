@@ -1,0 +1,223 @@
+"""The posterior of tau on Gauss-Legendre nodes, for a batch of data sets; the rest of a posterior is made from it.
+
+tau = A u / (1 - u) maps (0, inf) to (0, 1), with A of the size of the tau that the data suggest. The number of nodes
+doubles until log marginal likelihood and posterior means no longer change.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.polynomial import legendre
+
+from igfmeta.bayes.mu_priors import MuPrior
+from igfmeta.bayes.tau_priors import TauPrior
+from igfmeta.numerics import Floats, row_sum
+
+#: Nodes to begin with, and the most that are tried.
+FIRST, LAST = 32, 4096
+
+#: Change of log marginal likelihood and standardized means at which the integral counts as done.
+TOLERANCE = 1e-10
+
+
+@lru_cache(maxsize=16)
+def rule(n: int) -> tuple[Floats, Floats]:
+    """Return the nodes and weights of Gauss-Legendre quadrature on (0, 1)."""
+    x, w = legendre.leggauss(n)
+    return 0.5 * (x + 1), 0.5 * w
+
+
+@lru_cache(maxsize=16)
+def cumulation(n: int) -> Floats:
+    """Return the matrix, shape (n, n), that turns w_j f(u_j) into the integrals of f from 0 to each node.
+
+    f is expanded in the polynomials P_l(2u - 1), with coefficients (2l + 1) sum w_j f_j P_l(2u_j - 1), and the integral
+    of P_l from 0 to u is (P_{l+1} - P_{l-1})/(2 (2l + 1)), that of P_0 is u.
+    """
+    u, _ = rule(n)
+    values = legendre.legvander(2 * u - 1, n)
+    integrals = (values[:, 2:] - values[:, : n - 1]) / 2
+    return np.asarray(u[None, :] + values[:, 1:n] @ integrals.T)
+
+
+@lru_cache(maxsize=16)
+def barycentric(n: int, *, with_zero: bool) -> tuple[Floats, Floats]:
+    """Return nodes and weights of barycentric interpolation at the nodes of `rule`, and at 0 too if asked.
+
+    Wang & Xiang 2012, Math Comput 81:861, theorem 3.1: (-1)^j sqrt((1 - x_j^2) w_j).
+    """
+    u, w = rule(n)
+    weights = (-1.0) ** np.arange(n) * np.sqrt(u * (1 - u) * w)
+    if not with_zero:
+        return u, weights
+    weights = weights / u
+    # The weights of n + 1 nodes add up to 0.
+    return np.concatenate([[0.0], u]), np.concatenate([[-weights.sum()], weights])
+
+
+def interpolate(x: Floats, values: Floats, nodes: Floats, weights: Floats) -> Floats:
+    """Return the polynomials through `values` (batch, n) at `nodes` (n,), each evaluated at its x (batch,)."""
+    apart = x[:, None] - nodes
+    shares = weights / np.where(apart == 0, np.finfo(float).tiny, apart)
+    return np.asarray(np.vecdot(shares, values) / row_sum(shares))
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """The posterior of tau on nodes, and that of mu given tau at each.
+
+    `n` counts nodes of tau, `c` components: nodes of tau times components of the prior of mu.
+
+    Attributes
+    ----------
+    centre : ndarray of shape (batch,)
+        What was taken from yi.
+    size : ndarray of shape (batch,)
+        A of the mapping.
+    reach : ndarray of shape (batch,)
+        The largest u: 1, or less for a bounded prior.
+    u, tau : ndarray of shape (batch, n)
+    density : ndarray of shape (batch, n)
+        Posterior density of u / reach.
+    log_marginal : ndarray of shape (batch,)
+    weight, mean, variance : ndarray of shape (batch, c)
+        Mixture of normals that is the posterior of mu - centre.
+    tau2 : ndarray of shape (batch, c)
+    accuracy : ndarray of shape (batch,)
+        The last change when the nodes were doubled.
+    """
+
+    centre: Floats
+    size: Floats
+    reach: Floats
+    u: Floats
+    tau: Floats
+    density: Floats
+    log_marginal: Floats
+    weight: Floats
+    mean: Floats
+    variance: Floats
+    tau2: Floats
+    accuracy: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Conditional:
+    """Given tau: log likelihood with mu integrated out, and the posterior of mu; shape (batch, n, L)."""
+
+    log_likelihood: Floats
+    mean: Floats
+    variance: Floats
+
+
+def given_tau(y: Floats, v: Floats, tau: Floats, prior: MuPrior, centre: Floats) -> Conditional:
+    """Return the conditional of mu for each tau and each component of its prior.
+
+    Parameters
+    ----------
+    y, v : ndarray of shape (batch, k)
+        Centred effects and variances; inf for left-out studies.
+    tau : ndarray of shape (batch, n)
+    prior : MuPrior
+    centre : ndarray of shape (batch,)
+
+    References
+    ----------
+    Röver 2020, J Stat Softw 93(6), section 2.
+    """
+    total = v[:, None, :] + (tau**2)[:, :, None]
+    w = 1 / total
+    s1 = row_sum(w)
+    mean = np.einsum("bnk,bk->bn", w, y) / s1
+    rest = np.einsum("bnk,bnk->bn", w, (y[:, None, :] - mean[:, :, None]) ** 2)
+    logs = row_sum(np.log(np.where(np.isfinite(total), 2 * np.pi * total, 1.0)))
+    basic = -0.5 * (logs + rest) + 0.5 * np.log(2 * np.pi / s1)
+    between = 1 / s1[:, :, None] + prior.variances
+    off = mean[:, :, None] - (prior.mean - centre)[:, None, None]
+    flat = ~np.isfinite(prior.variances)
+    with np.errstate(invalid="ignore"):
+        fit = np.where(flat, 0.0, -0.5 * (np.log(2 * np.pi * np.where(flat, 1.0, between)) + off**2 / between))
+    pull = (1 / s1)[:, :, None] / between
+    return Conditional(
+        log_likelihood=basic[:, :, None] + fit + prior.log_weights,
+        mean=mean[:, :, None] - pull * off,
+        variance=(1 / s1)[:, :, None] * (1 - pull),
+    )
+
+
+def _size(y: Floats, v: Floats, prior: TauPrior) -> Floats:
+    """Return about where the posterior of tau lies."""
+    present = np.isfinite(v)
+    k = present.sum(axis=1)
+    typical = np.array([np.median(row[kept]) for row, kept in zip(v, present, strict=True)])
+    spread = (y**2).sum(axis=1) / np.maximum(k - 1, 1)
+    size = np.sqrt(np.maximum(spread - typical, 0.0) + typical / np.sqrt(k))
+    return np.minimum(size, 2 * prior.scale)
+
+
+def _on_nodes(y: Floats, v: Floats, centre: Floats, tau_prior: TauPrior, mu_prior: MuPrior, n: int) -> Grid:
+    size = _size(y, v, tau_prior)
+    reach = np.ones(len(y)) if np.isinf(tau_prior.upper) else tau_prior.upper / (size + tau_prior.upper)
+    nodes, weights = rule(n)
+    u = reach[:, None] * nodes
+    tau = size[:, None] * u / (1 - u)
+    inner = given_tau(y, v, tau, mu_prior, centre)
+    jacobian = np.log(reach[:, None] * size[:, None]) - 2 * np.log1p(-u)
+    logs = inner.log_likelihood + (tau_prior.log_density(tau, v) + jacobian + np.log(weights))[:, :, None]
+    top = logs.max(axis=(1, 2))
+    parts = np.exp(logs - top[:, None, None])
+    total = parts.sum(axis=(1, 2))
+    share = parts / total[:, None, None]
+    flat = (len(y), -1)
+    return Grid(
+        centre=centre,
+        size=size,
+        reach=reach,
+        u=u,
+        tau=tau,
+        density=share.sum(axis=2) / weights,
+        log_marginal=top + np.log(total),
+        weight=share.reshape(flat),
+        mean=inner.mean.reshape(flat),
+        variance=inner.variance.reshape(flat),
+        tau2=np.repeat(tau**2, len(mu_prior.variances), axis=1),
+        accuracy=np.full(len(y), np.inf),
+    )
+
+
+def _change(new: Grid, old: Grid) -> Floats:
+    """Return the largest change of log marginal likelihood, E(u), and E(mu) in units of its conditional sd."""
+
+    def means(g: Grid) -> tuple[Floats, Floats, Floats]:
+        mu = np.vecdot(g.weight, g.mean)
+        spread = np.sqrt(np.vecdot(g.weight, np.minimum(g.variance, g.size[:, None] ** 2 + g.variance[:, :1])))
+        shares = rule(g.u.shape[1])[1] * g.density
+        return np.vecdot(shares, g.u), mu, spread
+
+    (u1, m1, s1), (u0, m0, _) = means(new), means(old)
+    moved = np.abs(m1 - m0) / np.where(s1 > 0, s1, 1.0)
+    changes = [np.abs(new.log_marginal - old.log_marginal), np.abs(u1 - u0), moved]
+    return np.asarray(np.max(changes, axis=0))
+
+
+def integrate(y: Floats, v: Floats, centre: Floats, tau_prior: TauPrior, mu_prior: MuPrior) -> Grid:
+    """Return the posterior on as many nodes as the hardest data set of the batch needs.
+
+    Parameters
+    ----------
+    y, v : ndarray of shape (batch, k)
+        Centred effects, and variances with inf for left-out studies.
+    centre : ndarray of shape (batch,)
+    """
+    n = FIRST
+    grid = _on_nodes(y, v, centre, tau_prior, mu_prior, n)
+    while True:
+        n *= 2
+        finer = _on_nodes(y, v, centre, tau_prior, mu_prior, n)
+        change = _change(finer, grid)
+        grid = Grid(**{**finer.__dict__, "accuracy": change})
+        if n >= LAST or (change <= TOLERANCE).all():
+            return grid
