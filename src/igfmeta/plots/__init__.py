@@ -1,1 +1,1 @@
-"""."""
+"""Fits -> figures: a layout of cells and marks first, then one renderer for papers and one for pages."""

@@ -1,0 +1,106 @@
+"""A forest in the terminal: block characters, or plain ASCII where they cannot be shown."""
+
+from __future__ import annotations
+
+from igfmeta.plots.forest import Forest
+from igfmeta.plots.layout import Layout, Line, Mark, lay_out
+
+_BLOCKS = {"line": "─", "square": "■", "diamond": "◆", "hollow_diamond": "◇", "bar": "━", "left": "◂", "right": "▸",
+           "null": "│"}  # fmt: skip
+_ASCII = {"line": "-", "square": "#", "diamond": "*", "hollow_diamond": "o", "bar": "=", "left": "<", "right": ">",
+          "null": "|"}  # fmt: skip
+
+#: Columns of characters for the plot: at least, and at most.
+NARROWEST, WIDEST = 20, 44
+
+
+def _cells(width: int, null: float | None, signs: dict[str, str]) -> list[str]:
+    cells = [" "] * width
+    if null is not None:
+        cells[round(null * (width - 1))] = signs["null"]
+    return cells
+
+
+def _drawn(mark: Mark | None, width: int, null: float | None, signs: dict[str, str]) -> str:
+    cells = _cells(width, null, signs)
+    if mark is None:
+        return "".join(cells)
+    first, last = round(mark.lower * (width - 1)), round(mark.upper * (width - 1))
+    for i in range(first, last + 1):
+        cells[i] = signs["bar"] if mark.kind == "bar" else signs["line"]
+    if mark.cut_lower:
+        cells[0] = signs["left"]
+    if mark.cut_upper:
+        cells[-1] = signs["right"]
+    if mark.middle is not None:
+        cells[round(mark.middle * (width - 1))] = signs[mark.kind]
+    return "".join(cells)
+
+
+def _label(line: Line, width: int) -> str:
+    text = line.cells.get("label", "") + (f" [{line.footnotes}]" if line.footnotes else "")
+    indent = "" if line.kind in ("heading", "summary", "total") else "  "
+    shown = indent + text
+    return shown if len(shown) <= width else shown[: width - 1] + "…"
+
+
+def _axis(layout: Layout, width: int) -> str:
+    """Return the numbers under the plot, those that find room."""
+    cells = [" "] * width
+    for value, text in layout.axis.ticks:
+        start = round(layout.axis.fraction(value) * (width - 1)) - len(text) // 2
+        start = min(max(start, 0), width - len(text))
+        around = cells[max(start - 1, 0) : start + len(text) + 1]
+        if all(cell == " " for cell in around):
+            cells[start : start + len(text)] = text
+    return "".join(cells)
+
+
+def to_text(forest: Forest, *, width: int = 100, unicode: bool = True) -> str:
+    """Return a forest plot as text.
+
+    Parameters
+    ----------
+    forest : Forest
+    width : int
+        Characters in a line.
+    unicode : bool
+        Block characters, or ASCII.
+    """
+    layout, signs = lay_out(forest), _BLOCKS if unicode else _ASCII
+    widths = {
+        column.key: max([len(column.heading), *(len(line.cells.get(column.key, "")) for line in layout.lines)])
+        for column in layout.right
+    }
+    taken = sum(2 + each for each in widths.values())
+    labels = max(len(_label(line, 10_000)) for line in layout.lines if line.kind not in ("heading", "note"))
+    label = min(labels, max(24, width - taken - NARROWEST - 2))
+    plot = max(NARROWEST, min(WIDEST, width - taken - label - 2))
+
+    def joined(first: str, drawing: str, cells: dict[str, str]) -> str:
+        right = "".join(f"  {cells.get(column.key, ''):>{widths[column.key]}}" for column in layout.right)
+        return f"{first:<{label}}  {drawing}{right}".rstrip()
+
+    lines = [layout.title] if layout.title else []
+    lines.append(joined("Study", " " * plot, {column.key: column.heading for column in layout.right}))
+    for line in layout.lines:
+        if line.kind in ("heading", "note"):
+            lines.append(_label(line, width))
+        else:
+            if line.kind == "total":
+                lines.append("")
+            lines.append(joined(_label(line, label), _drawn(line.mark, plot, layout.null, signs), line.cells))
+    lines.append(f"{'':<{label}}  {_axis(layout, plot)}".rstrip())
+    if layout.favours:
+        arrow = ("◂ ", " ▸") if unicode else ("< ", " >")
+        lines.append(f"{'':<{label}}  {arrow[0]}{layout.favours[0]} | {layout.favours[1]}{arrow[1]}")
+    text = "\n".join([*lines, "", *layout.notes]) + "\n"
+    return (
+        text
+        if unicode
+        else text.replace("–", "-")
+        .replace("\N{MINUS SIGN}", "-")
+        .replace("τ²", "tau2")
+        .replace("I²", "I2")
+        .replace("…", "~")
+    )
