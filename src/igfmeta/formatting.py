@@ -65,6 +65,18 @@ def probability(value: float | None, decimals: int = 3) -> str:
     return f"{value:.{decimals}f}"
 
 
+def p_value(value: float | None) -> str:
+    """Return a p-value with its sign of equality or inequality.
+
+    Examples
+    --------
+    >>> p_value(0.04321), p_value(1e-9)
+    ('p = 0.043', 'p < 0.001')
+    """
+    shown = probability(value)
+    return f"p {shown[0]} {shown[1:]}" if shown[0] in "<>" else f"p = {shown}"
+
+
 def small(value: float | None, decimals: int = 3) -> str:
     """Return a quantity that is at least 0, such as a variance; `<0.001` where it is not zero but prints so.
 

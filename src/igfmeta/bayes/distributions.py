@@ -40,11 +40,11 @@ class NormalMixture:
 
     def cdf(self, x: Floats) -> Floats:
         """Return P(X <= x); x of shape (batch,)."""
-        return np.vecdot(self.weight, special.ndtr((np.asarray(x)[:, None] - self.mean) / self.sd))
+        return np.asarray(np.vecdot(self.weight, special.ndtr((np.asarray(x)[:, None] - self.mean) / self.sd)))
 
     def density(self, x: Floats) -> Floats:
         z = (np.asarray(x)[:, None] - self.mean) / self.sd
-        return np.vecdot(self.weight, np.exp(-0.5 * z * z) / self.sd) / np.sqrt(2 * np.pi)
+        return np.asarray(np.vecdot(self.weight, np.exp(-0.5 * z * z) / self.sd) / np.sqrt(2 * np.pi))
 
     def quantile(self, p: Floats) -> Floats:
         """Return the x with P(X <= x) = p; it lies between the least and the largest quantile of the components."""
@@ -61,7 +61,7 @@ class NormalMixture:
             x = low[rows] + t
             return p[rows] - part.cdf(x), -part.density(x)
 
-        return low + bracketed_newton(equations, np.zeros(len(p)), high - low, start)[0]
+        return np.asarray(low + bracketed_newton(equations, np.zeros(len(p)), high - low, start)[0])
 
     def moments(self) -> tuple[Floats, Floats]:
         """Return mean and standard deviation."""

@@ -145,4 +145,4 @@ def named(source: str, parts: Sequence[str]) -> TauPrior:
             "cochrane": "cochrane(TOPIC; MEASURE)",
         }[source]
         raise InputError(f"The prior {source} had {len(parts)} parts; accepted is {form}, parted by semicolons.")
-    return {"turner": turner, "rhodes": rhodes, "cochrane": cochrane}[source](*parts)  # type: ignore[operator,no-any-return]
+    return {"turner": turner, "rhodes": rhodes, "cochrane": cochrane}[source](*parts)

@@ -27,7 +27,7 @@ TOLERANCE = 1e-10
 def rule(n: int) -> tuple[Floats, Floats]:
     """Return the nodes and weights of Gauss-Legendre quadrature on (0, 1)."""
     x, w = legendre.leggauss(n)
-    return 0.5 * (x + 1), 0.5 * w
+    return np.asarray(0.5 * (x + 1)), np.asarray(0.5 * w, dtype=float)
 
 
 @lru_cache(maxsize=16)
@@ -155,7 +155,7 @@ def _size(y: Floats, v: Floats, prior: TauPrior) -> Floats:
     typical = np.array([np.median(row[kept]) for row, kept in zip(v, present, strict=True)])
     spread = (y**2).sum(axis=1) / np.maximum(k - 1, 1)
     size = np.sqrt(np.maximum(spread - typical, 0.0) + typical / np.sqrt(k))
-    return np.minimum(size, 2 * prior.scale)
+    return np.asarray(np.minimum(size, 2 * prior.scale))
 
 
 def _on_nodes(y: Floats, v: Floats, centre: Floats, tau_prior: TauPrior, mu_prior: MuPrior, n: int) -> Grid:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import shutil
 import sys
+from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD, Box
 from rich.console import Console
@@ -12,6 +14,9 @@ from rich.text import Text
 
 from igfmeta.report.summary import SummaryTable
 from igfmeta.text import plain
+
+if TYPE_CHECKING:
+    from igfmeta.synthesis.fitting import FitResult
 
 #: Wide enough for every column of a summary table.
 WIDTH = 100
@@ -26,10 +31,9 @@ def is_terminal() -> bool:
 
 def _rich_table(table: SummaryTable, *, rich: bool) -> Table:
     drawn = Table(
-        title=Text(plain(table.title), style="bold"),
-        title_justify="left",
         box=SIMPLE_HEAD if rich else _ASCII_HEAD,
         pad_edge=False,
+        show_edge=False,
         padding=(0, 1, 0, 0),
         collapse_padding=True,
     )
@@ -61,8 +65,23 @@ def to_text(table: SummaryTable, *, width: int = WIDTH) -> str:
         emoji=False,
         legacy_windows=False,
     )
-    console.print(_rich_table(table, rich=rich))
+    console.print(Text(plain(table.title), style="bold" if rich else ""), end="\n\n")
+    console.print(_rich_table(table, rich=rich), end="\n\n" if table.notes else "\n")
     for note in table.notes:
         console.print(Text(plain(note)))
     lines = [line.rstrip() for line in stream.getvalue().splitlines()]
     return "\n".join(lines) + "\n"
+
+
+def can_draw() -> bool:
+    """Return whether standard output can show block characters."""
+    return (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
+
+
+def forest_text(result: FitResult) -> str:
+    """Return the forest of a fit as text, as wide as the terminal up to `WIDTH`."""
+    from igfmeta.plots.fit_forest import fit_forest
+    from igfmeta.plots.text_forest import to_text as forest_to_text
+
+    width = min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns) if is_terminal() else WIDTH
+    return forest_to_text(fit_forest(result), width=width, unicode=can_draw())

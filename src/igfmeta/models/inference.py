@@ -27,12 +27,17 @@ def wald_t(fit: Weighted, k: Floats) -> Interval:
 
 
 def _hartung_knapp_q(fit: Weighted, k: Floats) -> Floats:
+    """Return q; 1 for identical effects, which would leave the interval without width."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return fit.sum(1, 2) / (k - 1)
+        q = fit.sum(1, 2) / (k - 1)
+    return np.where(q == 0, 1.0, q)
 
 
 def hartung_knapp(fit: Weighted, k: Floats) -> Interval:
-    """Return sqrt(q / sum w), q = sum w (yi - mu)^2 / (k - 1), with k - 1 df (Hartung & Knapp 2001, eq. 5)."""
+    """Return sqrt(q / sum w), q = sum w (yi - mu)^2 / (k - 1), with k - 1 df (Hartung & Knapp 2001, eq. 5).
+
+    Where all effects are equal q is taken as 1: no spread among a few studies is not certainty.
+    """
     return np.sqrt(_hartung_knapp_q(fit, k) / fit.s1), k - 1
 
 

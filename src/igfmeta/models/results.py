@@ -185,8 +185,8 @@ def _remarks(k: int, values: dict[str, Any], ci: str, pi: str) -> list[str]:
         remarks.append("One study: its own normal interval is shown; heterogeneity and prediction cannot be estimated.")
     elif values["pi_lower"] is None:
         remarks.append(f"The prediction interval {pi} has no degree of freedom left with {k} studies.")
-    if k > 1 and ci == "HK" and values["se"] == 0:
-        remarks.append("The effects are identical, so that the Hartung-Knapp interval has no width; HK-floor has one.")
+    if k > 1 and ci == "HK" and values["q"] == 0:
+        remarks.append("The effects are identical: the Hartung-Knapp factor q, which would be 0, is taken as 1.")
     if values["multimodal"]:
         remarks.append("The likelihood of tau2 has more than one maximum; the highest was taken.")
     if not values["converged"]:

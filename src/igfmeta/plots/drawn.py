@@ -32,7 +32,9 @@ class Forests:
         return [save_forest(forest, path.with_stem(f"{path.stem}-{name}")) for name, forest in self.named]
 
     def _repr_html_(self) -> str:
-        return "\n".join(to_html(forest, id_prefix=f"igfmeta-{name}") for name, forest in self.named)
+        return "\n".join(
+            to_html(forest, id_prefix=f"igfmeta-{name}", styled=i == 0) for i, (name, forest) in enumerate(self.named)
+        )
 
 
 def pool_forests(result: PoolResult, *, bayes: bool = True) -> Forests:

@@ -10,7 +10,7 @@ from igfmeta import formatting as f
 from igfmeta.effects.scales import label_of, null_value, transform_of
 from igfmeta.models.results import Pooled
 from igfmeta.numerics import t_quantile
-from igfmeta.plots.forest import Forest, ForestGroup, ForestRow, ForestSummary
+from igfmeta.plots.forest import Forest, ForestGroup, ForestRow, ForestSummary, Triple
 from igfmeta.synthesis.fitting import FitResult, FitStudy
 from igfmeta.synthesis.questions import PROPORTIONS
 
@@ -41,9 +41,9 @@ def _summary(result: FitResult, fit: Pooled, label: str, *, total: bool) -> Fore
         return _percent(result.natural(value)) if result.measure in PROPORTIONS else value
 
     posterior = result.posterior if total else None
-    second = None
+    second: Triple | None = None
     if posterior is not None:
-        second = tuple(scaled(v) for v in (posterior.mu_median, posterior.ci_lower, posterior.ci_upper))
+        second = (scaled(posterior.mu_median), scaled(posterior.ci_lower), scaled(posterior.ci_upper))
     text = f"k = {fit.k}"
     if fit.tau2 is not None:
         text += f", τ² = {f.small(fit.tau2)}, I² = {f.number(fit.i2, 0)} %"
@@ -58,7 +58,7 @@ def _summary(result: FitResult, fit: Pooled, label: str, *, total: bool) -> Fore
         tau2=fit.tau2,
         i2=fit.i2,
         text=text,
-        second=second,  # type: ignore[arg-type]  # a posterior always has its three numbers
+        second=second,
         second_label="Posterior" if second else "",
     )
 
@@ -73,7 +73,9 @@ def _groups(result: FitResult) -> tuple[ForestGroup, ...]:
         ForestGroup(
             heading=level,
             rows=tuple(_row(result, study) for study in result.studies if (study.group or "") == level),
-            summary=_summary(result, fits[level], level, total=False) if level in fits and fits[level].k > 1 else None,
+            summary=_summary(result, fits[level], "Pooled", total=False)
+            if level in fits and fits[level].k > 1
+            else None,
         )
         for level in order
     )
@@ -84,7 +86,7 @@ def _lines(result: FitResult) -> tuple[str, ...]:
     lines = []
     if fit.tau2 is not None:
         lines.append(
-            f"Heterogeneity: Q = {f.number(fit.q)}, df = {fit.q_df} (p = {f.probability(fit.q_p_value)}); "
+            f"Heterogeneity: Q = {f.number(fit.q)}, df = {fit.q_df} ({f.p_value(fit.q_p_value)}); "
             f"τ² = {f.small(fit.tau2, 4)} ({f.interval(fit.tau2_ci_lower, fit.tau2_ci_upper, 4)}); "
             f"I² = {f.number(fit.i2, 0)} %"
         )
@@ -92,7 +94,7 @@ def _lines(result: FitResult) -> tuple[str, ...]:
         test = result.subgroups
         lines.append(
             f"Between groups: Q = {f.number(test.q_between)}, df = {test.q_between_df} "
-            f"(p = {f.probability(test.p_between)}); tau2 {test.tau2}"
+            f"({f.p_value(test.p_between)}); tau2 {test.tau2}"
         )
     lines.append(f"τ² by {fit.method}; interval by {fit.ci}; prediction interval by {fit.pi}")
     return tuple(lines)

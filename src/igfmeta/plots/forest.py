@@ -1,4 +1,4 @@
-"""What a forest plot shows: studies, pooled effects, groups. Numbers and words only, nothing drawn and nothing fitted."""
+"""What a forest plot shows: studies, pooled effects, groups. Numbers and words; nothing drawn, nothing fitted."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def _row_label(line: Line) -> str:
     return f"{line.cells.get('label', '')}: {line.cells.get('estimate', '')}"
 
 
-def to_html(forest: Forest, *, id_prefix: str = "igfmeta") -> str:
+def to_html(forest: Forest, *, id_prefix: str = "igfmeta", styled: bool = True) -> str:
     """Return a forest plot as an HTML fragment with its styles: a table whose rows carry an SVG each.
 
     Parameters
@@ -51,13 +51,15 @@ def to_html(forest: Forest, *, id_prefix: str = "igfmeta") -> str:
     forest : Forest
     id_prefix : str
         Of the identifiers in the fragment, so that several fit on a page.
+    styled : bool
+        Whether the styles come with it, as a notebook needs; a page has them already.
     """
     template = environment().get_template("forest.html.j2")
     layout: Layout = lay_out(forest)
     return template.render(
         layout=layout,
         id=id_prefix,
-        style=stylesheet(),
+        style=stylesheet() if styled else "",
         width=WIDTH,
         pad=PAD,
         height=HEIGHT,
@@ -82,4 +84,4 @@ def page(title: str, fragments: Sequence[str]) -> str:
 
 def to_page(forests: Sequence[Forest], *, title: str) -> str:
     """Return forest plots as a whole page."""
-    return page(title, [to_html(forest, id_prefix=f"forest-{i + 1}") for i, forest in enumerate(forests)])
+    return page(title, [to_html(forest, id_prefix=f"forest-{i + 1}", styled=False) for i, forest in enumerate(forests)])

@@ -32,7 +32,7 @@ _METADATA: dict[str, dict[str, None]] = {
     "pdf": {"CreationDate": None, "ModDate": None, "Producer": None, "Creator": None},
     "png": {"Software": None},
 }
-_STYLE = {
+_STYLE: Any = {
     "svg.hashsalt": "igfmeta",
     "svg.fonttype": "none",
     "pdf.fonttype": 42,
@@ -192,7 +192,7 @@ def _draw_line(pen: _Pen, line: Line, layout: Layout, places: Geometry, y: float
         if column.right:
             pen.text(end, y, text, right=True, **style)
         else:
-            link = {"url": line.href} if line.href else {}
+            link: dict[str, Any] = {"url": line.href} if line.href else {}
             pen.text(start + _INDENT.get(line.kind, 0.0), y, text, **style, **link)
     if line.mark is not None:
         _draw_mark(pen, line.mark, y, places.plot)

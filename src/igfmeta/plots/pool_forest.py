@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+import math
 
 from igfmeta import formatting as f
 from igfmeta.effects.scales import label_of, null_value, transform_of
-from igfmeta.plots.forest import Forest, ForestGroup, ForestRow, ForestSummary
-from igfmeta.synthesis.results import Answer, Group, PoolResult, methods_of
+from igfmeta.numerics import t_quantile
+from igfmeta.plots.forest import Forest, ForestGroup, ForestRow, ForestSummary, Transform
+from igfmeta.synthesis.results import Answer, Group, methods_of
 from igfmeta.synthesis.studies import MARKS, Study
-
-Transform = Literal["exp", "identity", "expit", "sin2"]
 
 
 def _is_rate(answer: Answer) -> bool:
@@ -59,11 +57,7 @@ def _row(answer: Answer, study: Study, weight: float) -> ForestRow:
 
 
 def _half_width(study: Study, answer: Answer) -> float:
-    import numpy as np
-
-    from igfmeta.numerics import t_quantile
-
-    return float(t_quantile(0.5 + answer.overall.fit.level / 2, np.inf)) * study.vi**0.5
+    return float(t_quantile(0.5 + answer.overall.fit.level / 2, math.inf)) * math.sqrt(study.vi)
 
 
 def _heterogeneity(group: Group) -> str:
@@ -79,9 +73,8 @@ def _summary(answer: Answer, group: Group, label: str, bayes: bool) -> ForestSum
     def on_scale(value: float | None) -> float | None:
         return _scale(answer, group, value)
 
-    second = None
-    if bayes:
-        second = tuple(on_scale(v) for v in (posterior.mu_median, posterior.ci_lower, posterior.ci_upper))
+    middle, low, high = posterior.mu_median, posterior.ci_lower, posterior.ci_upper
+    second = (on_scale(middle), on_scale(low), on_scale(high)) if bayes else None
     return ForestSummary(
         label=label,
         estimate=on_scale(fit.estimate),
@@ -93,7 +86,7 @@ def _summary(answer: Answer, group: Group, label: str, bayes: bool) -> ForestSum
         tau2=fit.tau2,
         i2=fit.i2,
         text=_heterogeneity(group),
-        second=second,  # type: ignore[arg-type]  # None only where the fit itself has no estimate
+        second=second,
         second_label="Posterior" if bayes else "",
         cells={"n": f.count(group.patients) if group.patients else ""},
     )
@@ -109,7 +102,7 @@ def _groups(answer: Answer, bayes: bool) -> tuple[ForestGroup, ...]:
         ForestGroup(
             heading=group.label if answer.groups else None,
             rows=tuple(_row(answer, study, weights.get(study.row_ids, float("nan"))) for study in group.studies),
-            summary=_summary(answer, group, group.label, bayes) if answer.groups and group.fit.k > 1 else None,
+            summary=_summary(answer, group, "Pooled", bayes) if answer.groups and group.fit.k > 1 else None,
         )
         for group in shown
     )
@@ -120,13 +113,13 @@ def _lines(answer: Answer) -> tuple[str, ...]:
     lines = []
     if fit.tau2 is not None:
         lines.append(
-            f"Heterogeneity: Q = {f.number(fit.q)}, df = {fit.q_df} (p = {f.probability(fit.q_p_value)}); "
+            f"Heterogeneity: Q = {f.number(fit.q)}, df = {fit.q_df} ({f.p_value(fit.q_p_value)}); "
             f"τ² = {f.small(fit.tau2)} ({f.interval(fit.tau2_ci_lower, fit.tau2_ci_upper, 3)}); "
             f"I² = {f.number(fit.i2, 0)} %"
         )
     if answer.between:
         test = answer.between
-        lines.append(f"Between groups: Q = {f.number(test.q)}, df = {test.df} (p = {f.probability(test.p_value)})")
+        lines.append(f"Between groups: Q = {f.number(test.q)}, df = {test.df} ({f.p_value(test.p_value)})")
     lines.append(f"τ² by {used['method']}; interval by {used['ci']}; prediction interval by {used['pi']}")
     return tuple(lines)
 
@@ -150,7 +143,7 @@ def answer_forest(answer: Answer, *, bayes: bool = True) -> Forest:
     rate = _is_rate(answer)
     marks = sorted({mark for study in answer.overall.studies for mark in study.marks})
     transform: Transform = "identity" if rate else transform_of(answer.question.measure)
-    left = (("experimental", "Events/n"),) if rate else (("experimental", "Exp."), ("control", "Ctl."))
+    left = (("experimental", "Events/n"),) if rate else (("experimental", "n exp."), ("control", "n ctl."))
     effect = "Rate %" if rate else label_of(answer.question.measure).capitalize()
     return Forest(
         title=f"{answer.question.label}: {label_of(answer.question.measure)}",
@@ -168,8 +161,3 @@ def answer_forest(answer: Answer, *, bayes: bool = True) -> Forest:
         footnotes=tuple((mark, MARKS[mark]) for mark in marks),
         level=answer.overall.fit.level,
     )
-
-
-def pool_forests(result: PoolResult, *, bayes: bool = True) -> Sequence[Forest]:
-    """Return one forest plot per answer."""
-    return [answer_forest(answer, bayes=bayes) for answer in result]

@@ -10,6 +10,8 @@ _BLOCKS = {"line": "─", "square": "■", "diamond": "◆", "hollow_diamond": "
 _ASCII = {"line": "-", "square": "#", "diamond": "*", "hollow_diamond": "o", "bar": "=", "left": "<", "right": ">",
           "null": "|"}  # fmt: skip
 
+_TO_ASCII = str.maketrans({"–": "-", "\N{MINUS SIGN}": "-", "τ": "tau", "²": "2", "…": "~"})
+
 #: Columns of characters for the plot: at least, and at most.
 NARROWEST, WIDEST = 20, 44
 
@@ -95,12 +97,4 @@ def to_text(forest: Forest, *, width: int = 100, unicode: bool = True) -> str:
         arrow = ("◂ ", " ▸") if unicode else ("< ", " >")
         lines.append(f"{'':<{label}}  {arrow[0]}{layout.favours[0]} | {layout.favours[1]}{arrow[1]}")
     text = "\n".join([*lines, "", *layout.notes]) + "\n"
-    return (
-        text
-        if unicode
-        else text.replace("–", "-")
-        .replace("\N{MINUS SIGN}", "-")
-        .replace("τ²", "tau2")
-        .replace("I²", "I2")
-        .replace("…", "~")
-    )
+    return text if unicode else text.translate(_TO_ASCII)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 #: How many ticks an axis should have.
 FEWEST, MOST = 3, 7
@@ -77,7 +78,7 @@ def ratio_ticks(low: float, high: float) -> list[float]:
 
 def _even(values: Sequence[float], span: float) -> bool:
     """Return whether ticks reach over most of the axis and leave room for their numbers."""
-    gaps = [b - a for a, b in zip(values, values[1:], strict=False)]
+    gaps = [b - a for a, b in pairwise(values)]
     return values[-1] - values[0] > 0.4 * span and min(gaps) > 0.07 * span
 
 

@@ -45,7 +45,7 @@ def _notes(result: FitResult) -> tuple[str, ...]:
     if fit.tau2 is not None and fit.tau2_ci_lower is not None:
         notes.append(
             f"tau2 {f.small(fit.tau2, 4)} ({f.interval(fit.tau2_ci_lower, fit.tau2_ci_upper, 4)}); "
-            f"Q = {f.number(fit.q)}, df = {fit.q_df}, p = {f.probability(fit.q_p_value)}; "
+            f"Q = {f.number(fit.q)}, df = {fit.q_df}, {f.p_value(fit.q_p_value)}; "
             f"I2 from tau2 {f.number(fit.i2, 1)} %, from Q {f.number(fit.i2_q, 1)} %; H2 {f.number(fit.h2)}."
         )
     unusable = [f"{study.label} (row {study.row}): {study.reason}" for study in result.studies if study.reason]
@@ -80,8 +80,8 @@ def _subgroups(result: FitResult) -> SummaryTable | None:
     if groups is None:
         return None
     rows = [_cells(result, str(level), fit) for level, fit in zip(groups.levels, groups.fits, strict=True)]
-    test = f"Between groups: Q = {f.number(groups.q_between)}, df = {groups.q_between_df}, p = "
-    notes = (f"{test}{f.probability(groups.p_between)}; tau2 of the groups: {groups.tau2}.",)
+    test = f"Between groups: Q = {f.number(groups.q_between)}, df = {groups.q_between_df}, "
+    notes = (f"{test}{f.p_value(groups.p_between)}; tau2 of the groups: {groups.tau2}.",)
     return SummaryTable("Subgroups", _columns(result, "Group"), tuple(rows), frozenset(), notes)
 
 

@@ -98,7 +98,7 @@ def _columns(answer: Answer) -> tuple[Column, ...]:
         Column(f"{level} PI"),
         Column("tau2"),
         Column("I2 %"),
-        Column(f"Posterior ({level} CrI)"),
+        Column("Posterior (CrI)"),
     ]
     return tuple(columns if _is_rate(answer) else [*columns, Column(benefit)])
 
@@ -108,7 +108,8 @@ def methods_line(group: Group) -> str:
     used = methods_of(group)
     return (
         f"tau2 by {used['method']}, CI by {used['ci']}, PI by {used['pi']}. "
-        f"Posterior: tau {used['tau_prior']}, mu {used['mu_prior']}, {used['interval']} interval."
+        f"Posterior: tau {used['tau_prior']}, mu {used['mu_prior']}, "
+        f"{100 * used['level']:g} % {used['interval']} interval."
     )
 
 
@@ -134,7 +135,7 @@ def _between_line(answer: Answer) -> str | None:
         return None
     test = answer.between
     return (
-        f"Between groups: Q = {f.number(test.q)}, df = {test.df}, p = {f.probability(test.p_value)} "
+        f"Between groups: Q = {f.number(test.q)}, df = {test.df}, {f.p_value(test.p_value)} "
         f"(separate tau2 in {test.groups} groups)."
     )
 

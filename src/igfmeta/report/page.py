@@ -1,0 +1,50 @@
+"""Results as pages: one HTML file that asks for nothing outside itself."""
+
+from __future__ import annotations
+
+from igfmeta.plots.fit_forest import fit_forest
+from igfmeta.plots.html_forest import environment, page, to_html
+from igfmeta.plots.pool_forest import answer_forest
+from igfmeta.report import explanation, fit_summary
+from igfmeta.report.summary import SummaryTable, closing_lines, summary
+from igfmeta.synthesis.fitting import FitResult
+from igfmeta.synthesis.results import PoolResult
+from igfmeta.text import plain
+
+
+def table_to_html(table: SummaryTable) -> str:
+    """Return a summary table as HTML: caption, column headings, row headings, notes as a list."""
+    rows = [tuple(plain(cell) for cell in row) for row in table.rows]
+    return environment().get_template("table.html.j2").render(table=table, rows=rows)
+
+
+def _section(heading: str, fragments: list[str]) -> str:
+    from markupsafe import Markup, escape
+
+    # The fragments come from templates that escape what they print.
+    return (
+        f"<section>\n<h2>{escape(plain(heading))}</h2>\n{Markup('').join(Markup(part) for part in fragments)}</section>"
+    )
+
+
+def pool_page(result: PoolResult, *, explain: bool) -> str:
+    """Return a pool as a page: per answer its table and its forest, and what was used and not used if asked."""
+    sections = []
+    for i, answer in enumerate(result):
+        forest = to_html(answer_forest(answer), id_prefix=f"forest-{i + 1}", styled=False)
+        parts = [table_to_html(summary(answer)), forest]
+        if explain:
+            parts += [table_to_html(table) for table in explanation.tables(answer)]
+        sections.append(_section(answer.question.label, parts))
+    if explain and result.unanswered:
+        tables = [explanation.not_used(missing.question, missing.unused) for missing in result.unanswered]
+        sections.append(_section("Not answered", [table_to_html(table) for table in tables]))
+    closing = environment().get_template("closing.html.j2").render(lines=closing_lines(result))
+    return page(f"Pooled: {result.origin}", [*sections, closing])
+
+
+def fit_page(result: FitResult) -> str:
+    """Return a fit as a page: its forest and its tables."""
+    parts = [to_html(fit_forest(result), id_prefix="forest", styled=False)]
+    parts += [table_to_html(table) for table in fit_summary.tables(result)]
+    return page(f"Pooled: {result.file or 'table'}", parts)
