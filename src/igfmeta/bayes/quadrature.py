@@ -26,8 +26,8 @@ TOLERANCE = 1e-10
 @lru_cache(maxsize=16)
 def rule(n: int) -> tuple[Floats, Floats]:
     """Return the nodes and weights of Gauss-Legendre quadrature on (0, 1)."""
-    x, w = legendre.leggauss(n)
-    return np.asarray(0.5 * (x + 1)), np.asarray(0.5 * w, dtype=float)
+    x, w = (np.asarray(values, dtype=np.float64) for values in legendre.leggauss(n))
+    return 0.5 * (x + 1), 0.5 * w
 
 
 @lru_cache(maxsize=16)

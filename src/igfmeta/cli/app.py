@@ -15,7 +15,7 @@ from igfmeta.cli.evidence import evidence_app
 from igfmeta.cli.fit import fit
 from igfmeta.cli.forest import forest
 from igfmeta.cli.pool import pool
-from igfmeta.errors import IgfmetaError
+from igfmeta.errors import IgfmetaError, NothingToPool
 from igfmeta.text import plain
 from igfmeta.version import __version__
 
@@ -65,7 +65,8 @@ def _run() -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0
     except IgfmetaError as error:
-        _say(f"igfmeta: {error}" if "\n" not in str(error) else f"igfmeta found these problems:\n{error}")
+        what = "igfmeta found nothing to pool" if isinstance(error, NothingToPool) else "igfmeta found these problems"
+        _say(f"igfmeta: {error}" if "\n" not in str(error) else f"{what}:\n{error}")
         return error.exit_status
     return 0
 

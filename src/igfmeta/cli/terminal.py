@@ -66,7 +66,9 @@ def to_text(table: SummaryTable, *, width: int = WIDTH) -> str:
         legacy_windows=False,
     )
     console.print(Text(plain(table.title), style="bold" if rich else ""), end="\n\n")
-    console.print(_rich_table(table, rich=rich), end="\n\n" if table.notes else "\n")
+    console.print(_rich_table(table, rich=rich))
+    if table.notes:
+        console.print()
     for note in table.notes:
         console.print(Text(plain(note)))
     lines = [line.rstrip() for line in stream.getvalue().splitlines()]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from igfmeta.plots.files import save_forest
+from igfmeta.plots.files import check_suffix, save_forest
 from igfmeta.plots.fit_forest import fit_forest
 from igfmeta.plots.forest import Forest
 from igfmeta.plots.html_forest import to_html
@@ -27,6 +27,7 @@ class Forests:
         One forest is written to `path`; of several, each gets its name before the suffix (`forest-os.svg`).
         """
         path = Path(path)
+        check_suffix(path)
         if len(self.named) == 1:
             return [save_forest(self.named[0][1], path)]
         return [save_forest(forest, path.with_stem(f"{path.stem}-{name}")) for name, forest in self.named]

@@ -31,7 +31,8 @@ class Axis:
 
 
 def _plain(value: float) -> str:
-    return f"{value:.10g}" if 1e-4 <= abs(value) < 1e5 or value == 0 else f"{value:g}"
+    text = f"{value:.10g}" if 1e-4 <= abs(value) < 1e5 or value == 0 else f"{value:g}"
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def _in_range(values: Sequence[float], low: float, high: float) -> list[float]:

@@ -270,7 +270,7 @@ def fit(
     >>> import pandas as pd
     >>> table = pd.DataFrame({"yi": [-0.4, -0.1, -0.3], "vi": [0.04, 0.02, 0.05]})
     >>> round(fit(table, yi="yi", vi="vi").fit.estimate, 3)
-    -0.212
+    -0.222
     """
     methods = methods or Methods()
     check_level(methods.level)

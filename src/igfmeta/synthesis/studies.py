@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -87,10 +88,36 @@ def _surname(author: str) -> str:
     return re.sub(r"\s+[A-Z]{1,3}$", "", name)
 
 
-def _label(row: Row, source: Mapping[str, Any] | None) -> str:
-    author = _surname(source["first_author"]) if source and source["first_author"] else ""
-    year = "" if np.isnan(row["year"]) else f"{row['year']:.0f}"
-    name = f"{author} {year}".strip() if author else row["study_id"]
+def _letters(text: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFKD", text).casefold() if c.isascii() and c.isalpha())
+
+
+def _study_name(study_id: str, author: str, year: float, authors: Mapping[str, str]) -> str:
+    """Return author and year of a study; a later report of it by somebody else does not give it another name.
+
+    `authors` holds the surnames of all sources by their letters.
+
+    Examples
+    --------
+    >>> _study_name("kindler2012", "McCaffery I", 2012.0, {"kindler": "Kindler"})
+    'Kindler 2012'
+    """
+    named = re.fullmatch(r"([a-z_]+?)_?(\d{4})[a-z]?", study_id)
+    if named and _letters(named[1]) in authors:
+        return f"{authors[_letters(named[1])]} {named[2]}"
+    surname = _surname(author)
+    if not surname:
+        return study_id
+    return surname if np.isnan(year) else f"{surname} {year:.0f}"
+
+
+def _authors(sources: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    surnames = [_surname(source["first_author"]) for source in sources.values()]
+    return {_letters(surname): surname for surname in surnames if surname}
+
+
+def _label(row: Row, source: Mapping[str, Any] | None, authors: Mapping[str, str]) -> str:
+    name = _study_name(row["study_id"], source["first_author"] if source else "", row["year"], authors)
     trial = row.get("trial_name", "")
     return f"{name} ({trial})" if trial and len(trial) <= 16 else name
 
@@ -182,7 +209,13 @@ def _combined(effects: Sequence[RowEffect], measure: str) -> tuple[float, float,
     return float(combined.yi[0]), float(combined.vi[0]), tuple(origin)
 
 
-def _study(effects: Sequence[RowEffect], measure: str, sources: Mapping[str, Any], level: float) -> Study:
+def _study(
+    effects: Sequence[RowEffect],
+    measure: str,
+    sources: Mapping[str, Any],
+    authors: Mapping[str, str],
+    level: float,
+) -> Study:
     row = effects[0].row
     marks = set().union(*(_marks(effect) for effect in effects))
     notes = tuple(dict.fromkeys(note for effect in effects for note in effect.notes))
@@ -195,7 +228,7 @@ def _study(effects: Sequence[RowEffect], measure: str, sources: Mapping[str, Any
     estimate, ci_lower, ci_upper = _own_interval(yi, vi, counts, measure, level)
     source = sources.get(row["source_id"])
     return Study(
-        label=_label(row, source),
+        label=_label(row, source, authors),
         study_id=row["study_id"],
         row_ids=tuple(effect.row["row_id"] for effect in effects),
         agent=row["agent"],
@@ -252,6 +285,7 @@ def studies_of(
         shared = row["shared_control"]
         key = (row["study_id"], shared, row["tumor_type"], row["tumor_subtype"]) if shared else (row["row_id"],)
         units.setdefault(key, []).append(effect)
-    studies = [_study(members, measure, sources, level) for members in units.values()]
+    authors = _authors(sources)
+    studies = [_study(members, measure, sources, authors, level) for members in units.values()]
     labels = _distinct_labels(studies)
     return [replace(study, label=label) for study, label in zip(studies, labels, strict=True)]
