@@ -11,16 +11,18 @@ NOT_ESTIMABLE = "–"
 def number(value: float | None, decimals: int = 2) -> str:
     """Return a number with fixed decimals, so that a right-aligned column is aligned on the decimal point.
 
-    Very large numbers keep three significant digits.
+    Numbers of 1,000 and more lose their decimals, very large ones keep three significant digits.
 
     Examples
     --------
-    >>> number(1.0749), number(None), number(123456.789)
-    ('1.07', '–', '1.23e+05')
+    >>> number(1.0749), number(None), number(2589.04), number(123456.789)
+    ('1.07', '–', '2589', '1.23e+05')
     """
     if value is None or not math.isfinite(value):
         return NOT_ESTIMABLE
-    return f"{value:.3g}" if abs(value) >= 10_000 else f"{value:.{decimals}f}"
+    if abs(value) >= 10_000:
+        return f"{value:.3g}"
+    return f"{value:.0f}" if abs(value) >= 1_000 else f"{value:.{decimals}f}"
 
 
 def interval(lower: float | None, upper: float | None, decimals: int = 2) -> str:

@@ -129,7 +129,8 @@ def _estimate_text(triple: Triple, forest: Forest) -> str:
     return texts[0] if NOT_ESTIMABLE in texts[1:] else f"{texts[0]} [{texts[1]}, {texts[2]}]"
 
 
-def _mark(kind: MarkKind, triple: Triple, axis: Axis, size: float = 1.0) -> Mark | None:
+def mark_of(kind: MarkKind, triple: Triple, axis: Axis, size: float = 1.0) -> Mark | None:
+    """Return what is drawn for an estimate and its interval; None for what is not estimable."""
     estimate, lower, upper = triple
     if lower is None or upper is None or (estimate is None and kind != "bar"):
         return None
@@ -153,7 +154,7 @@ def _study(row: ForestRow, forest: Forest, axis: Axis, largest: float) -> Line:
     return Line(
         kind="study",
         cells={**cells, "label": plain(row.label), "estimate": _estimate_text(triple, forest), "weight": weight},
-        mark=_mark("square", triple, axis, size),
+        mark=mark_of("square", triple, axis, size),
         href=row.href if row.href and row.href.startswith(("https://", "http://")) else None,
         hover=plain(row.source),
         footnotes=" ".join(row.marks),
@@ -167,13 +168,13 @@ def _pooled(summary: ForestSummary, forest: Forest, axis: Axis, kind: LineKind) 
     yield Line(
         kind=kind,
         cells={**cells, "label": plain(summary.label), "estimate": _estimate_text(triple, forest)},
-        mark=_mark("diamond", triple, axis),
+        mark=mark_of("diamond", triple, axis),
     )
     if summary.second is not None:
         yield Line(
             kind="posterior",
             cells={"label": summary.second_label, "estimate": _estimate_text(summary.second, forest)},
-            mark=_mark("hollow_diamond", summary.second, axis),
+            mark=mark_of("hollow_diamond", summary.second, axis),
         )
     interval: Triple = (None, summary.pi_lower, summary.pi_upper)
     if summary.pi_lower is not None:
@@ -181,7 +182,7 @@ def _pooled(summary: ForestSummary, forest: Forest, axis: Axis, kind: LineKind) 
         yield Line(
             kind="prediction",
             cells={"label": "Prediction interval", "estimate": text[text.index("[") :]},
-            mark=_mark("bar", interval, axis),
+            mark=mark_of("bar", interval, axis),
         )
     if summary.text:
         yield Line(kind="note", cells={"label": summary.text})

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from igfmeta.plots.forest import Forest
-from igfmeta.plots.layout import Layout, Line, Mark, lay_out
+from collections.abc import Sequence
+
+from igfmeta.plots.forest import Forest, Triple
+from igfmeta.plots.layout import Layout, Line, Mark, lay_out, mark_of
+from igfmeta.plots.ticks import axis_for
 
 _BLOCKS = {"line": "─", "square": "■", "diamond": "◆", "hollow_diamond": "◇", "bar": "━", "left": "◂", "right": "▸",
            "null": "│"}  # fmt: skip
@@ -56,6 +59,15 @@ def _axis(layout: Layout, width: int) -> str:
         if all(cell == " " for cell in around):
             cells[start : start + len(text)] = text
     return "".join(cells)
+
+
+def small_forest(marks: Sequence[Triple], *, null: float | None, width: int) -> list[str]:
+    """Return one line per pooled effect: its interval and diamond in block characters, on one common axis."""
+    values = [value for triple in marks for value in triple if value is not None]
+    estimates = [triple[0] for triple in marks if triple[0] is not None]
+    axis = axis_for([*estimates, *([null] if null is not None else [])], values, ratio=False, bounded=null is None)
+    at = axis.fraction(null) if null is not None else None
+    return [_drawn(mark_of("diamond", triple, axis), width, at, _BLOCKS) for triple in marks]
 
 
 def to_text(forest: Forest, *, width: int = 100, unicode: bool = True) -> str:

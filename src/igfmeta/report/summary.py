@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from igfmeta import formatting as f
-from igfmeta.effects.scales import label_of
+from igfmeta.effects.scales import label_of, null_value
 from igfmeta.synthesis.results import Answer, Group, PoolResult, methods_of
 
 
@@ -32,6 +32,10 @@ class SummaryTable:
         Indices of rows that are pooled over everything.
     notes : tuple of str
         Lines under the table: methods, remarks, what was not used.
+    marks : tuple of (estimate, lower, upper)
+        Of each row, for a small forest beside the table; empty where there is none.
+    null : float or None
+        No effect, on the scale of the marks.
     """
 
     title: str
@@ -39,6 +43,8 @@ class SummaryTable:
     rows: tuple[tuple[str, ...], ...]
     set_apart: frozenset[int]
     notes: tuple[str, ...]
+    marks: tuple[tuple[float | None, float | None, float | None], ...] = ()
+    null: float | None = None
 
 
 def _is_rate(answer: Answer) -> bool:
@@ -154,9 +160,19 @@ def _remarks(answer: Answer) -> list[str]:
     return overall
 
 
+def _mark(answer: Answer, group: Group) -> tuple[float | None, float | None, float | None]:
+    """Return estimate and interval as a forest draws them: percent for rates, the analysis scale otherwise."""
+    fit = group.fit
+    if not _is_rate(answer):
+        return fit.estimate, fit.ci_lower, fit.ci_upper
+    middle, lower, upper = (_scaled(answer, group.natural(v)) for v in (fit.estimate, fit.ci_lower, fit.ci_upper))
+    return middle, lower, upper
+
+
 def summary(answer: Answer) -> SummaryTable:
     """Return the summary table of one answer."""
-    rows = [_row(answer, group) for group in answer.groups] + [_row(answer, answer.overall)]
+    groups = [*answer.groups, answer.overall]
+    rows = [_row(answer, group) for group in groups]
     measure = label_of(answer.question.measure)
     kind = "single-arm results" if _is_rate(answer) else "randomized comparisons"
     notes = [methods_line(answer.overall), _between_line(answer), *_remarks(answer), unused_line(answer)]
@@ -166,6 +182,8 @@ def summary(answer: Answer) -> SummaryTable:
         rows=tuple(rows),
         set_apart=frozenset({len(rows) - 1}),
         notes=tuple(note for note in notes if note),
+        marks=tuple(_mark(answer, group) for group in groups),
+        null=None if _is_rate(answer) else null_value(answer.question.measure),
     )
 
 

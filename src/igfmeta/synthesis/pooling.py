@@ -23,7 +23,7 @@ from igfmeta.synthesis.methods import Methods
 from igfmeta.synthesis.questions import OutcomeInfo, Question, questions
 from igfmeta.synthesis.results import Answer, BetweenGroups, Group, NoAnswer, PoolResult
 from igfmeta.synthesis.rows_to_effects import RowEffect, effects_of
-from igfmeta.synthesis.studies import Study, studies_of
+from igfmeta.synthesis.studies import Sources, Study, studies_of
 from igfmeta.version import __version__
 
 if TYPE_CHECKING:
@@ -48,7 +48,10 @@ class Which(TypedDict, total=False):
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+    """Return the rows as dictionaries; column by column, several times faster than `to_dict` on wide frames."""
+    names = [str(name) for name in frame.columns]
+    columns = [frame[name].tolist() for name in names]
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
 def outcome_vocabulary(evidence: Evidence) -> dict[str, OutcomeInfo]:
@@ -190,7 +193,7 @@ def pool(
     wanted = [outcome] if isinstance(outcome, str) else outcome
     asked = questions(wanted, measure, outcome_vocabulary(evidence))
     rows = _records(evidence.select(**criteria).trials)
-    sources = {row["source_id"]: row for row in _records(evidence.sources)}
+    sources = Sources.of(_records(evidence.sources))
     grouped = grouper(by, evidence)
     answers: list[Answer] = []
     unanswered: list[NoAnswer] = []

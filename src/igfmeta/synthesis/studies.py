@@ -31,6 +31,19 @@ MARKS = {
 
 
 @dataclass(frozen=True)
+class Sources:
+    """The sources by source_id, and the surnames of their first authors by their letters."""
+
+    rows: Mapping[str, Mapping[str, Any]]
+    surnames: Mapping[str, str]
+
+    @classmethod
+    def of(cls, rows: Sequence[Mapping[str, Any]]) -> Sources:
+        surnames = [_surname(row["first_author"]) for row in rows]
+        return cls({row["source_id"]: row for row in rows}, {_letters(name): name for name in surnames if name})
+
+
+@dataclass(frozen=True)
 class Study:
     """One line of a forest plot: a study's effect on the analysis scale, with where each number is from.
 
@@ -109,11 +122,6 @@ def _study_name(study_id: str, author: str, year: float, authors: Mapping[str, s
     if not surname:
         return study_id
     return surname if np.isnan(year) else f"{surname} {year:.0f}"
-
-
-def _authors(sources: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    surnames = [_surname(source["first_author"]) for source in sources.values()]
-    return {_letters(surname): surname for surname in surnames if surname}
 
 
 def _label(row: Row, source: Mapping[str, Any] | None, authors: Mapping[str, str]) -> str:
@@ -212,8 +220,7 @@ def _combined(effects: Sequence[RowEffect], measure: str) -> tuple[float, float,
 def _study(
     effects: Sequence[RowEffect],
     measure: str,
-    sources: Mapping[str, Any],
-    authors: Mapping[str, str],
+    sources: Sources,
     level: float,
 ) -> Study:
     row = effects[0].row
@@ -226,9 +233,9 @@ def _study(
         counts, derivation = (float("nan"),) * 4, f"shared_control({', '.join(rules)})"
         marks |= {"s", "a"} if "assumed" in origin else {"s"}
     estimate, ci_lower, ci_upper = _own_interval(yi, vi, counts, measure, level)
-    source = sources.get(row["source_id"])
+    source = sources.rows.get(row["source_id"])
     return Study(
-        label=_label(row, source, authors),
+        label=_label(row, source, sources.surnames),
         study_id=row["study_id"],
         row_ids=tuple(effect.row["row_id"] for effect in effects),
         agent=row["agent"],
@@ -264,9 +271,7 @@ def _distinct_labels(studies: Sequence[Study]) -> list[str]:
     return [f"{name} [{s.row_ids[0]}]" if name in still else name for name, s in zip(named, studies, strict=True)]
 
 
-def studies_of(
-    effects: Sequence[RowEffect], measure: str, sources: Mapping[str, Mapping[str, Any]], *, level: float = 0.95
-) -> list[Study]:
+def studies_of(effects: Sequence[RowEffect], measure: str, sources: Sources, *, level: float = 0.95) -> list[Study]:
     """Return the studies that enter a pool, in the order of the table.
 
     Parameters
@@ -274,8 +279,7 @@ def studies_of(
     effects : sequence of RowEffect
         Usable effects of one question; those of one study with one `shared_control` value are combined.
     measure : str
-    sources : mapping
-        Rows of the sources table by source_id.
+    sources : Sources
     level : float
         Of each study's own interval.
     """
@@ -285,7 +289,6 @@ def studies_of(
         shared = row["shared_control"]
         key = (row["study_id"], shared, row["tumor_type"], row["tumor_subtype"]) if shared else (row["row_id"],)
         units.setdefault(key, []).append(effect)
-    authors = _authors(sources)
-    studies = [_study(members, measure, sources, authors, level) for members in units.values()]
+    studies = [_study(members, measure, sources, level) for members in units.values()]
     labels = _distinct_labels(studies)
     return [replace(study, label=label) for study, label in zip(studies, labels, strict=True)]
