@@ -52,7 +52,8 @@ class NormalMixture:
         relevant = self.weight > 1e-18
         low = np.where(relevant, each, np.inf).min(axis=1)
         high = np.where(relevant, each, -np.inf).max(axis=1)
-        margin = 1e-9 * (high - low) + 1e-12 * np.abs(low) + np.finfo(float).tiny
+        # Components with one common quantile leave a bracket without width.
+        margin = 1e-3 * np.vecdot(self.weight, self.sd)
         low, high = low - margin, high + margin
         start = np.clip(np.vecdot(self.weight, each), low, high) - low
 

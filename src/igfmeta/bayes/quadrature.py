@@ -20,15 +20,26 @@ from igfmeta.numerics import Floats, row_sum
 #: Nodes to begin with, and the most that are tried.
 FIRST, LAST = 32, 4096
 
+#: Steps of Newton's method for the nodes; its error is squared in each, and begins below 1e-2 / n^2.
+NEWTON = 5
+
 #: Change of log marginal likelihood and standardized means at which the integral counts as done.
 TOLERANCE = 1e-10
 
 
 @lru_cache(maxsize=16)
 def rule(n: int) -> tuple[Any, Any]:
-    """Return the nodes and weights of Gauss-Legendre quadrature on (0, 1)."""
-    x, w = legendre.leggauss(n)
-    return 0.5 * (x + 1), 0.5 * w
+    """Return the nodes and weights of Gauss-Legendre quadrature on (0, 1).
+
+    By Newton's method from Tricomi's approximation: NumPy's takes the eigenvalues of a matrix, which for some hundred
+    nodes takes longer than everything else.
+    """
+    x = -np.cos(np.pi * (np.arange(n) + 0.75) / (n + 0.5))
+    for _ in range(NEWTON):
+        last, value = legendre.legvander(x, n)[:, -2:].T
+        slope = n * (x * value - last) / (x * x - 1)
+        x = x - value / slope
+    return 0.5 * (x + 1), 1 / ((1 - x * x) * slope * slope)
 
 
 @lru_cache(maxsize=16)
