@@ -5,6 +5,7 @@ Exit status: 0 done, 1 a fault of ours, 2 input or options that cannot be used, 
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import Annotated
@@ -49,10 +50,17 @@ def _options(
     """Options of every command; both act before a command runs (`--debug` in `main`)."""
 
 
-def _one_thread() -> None:
-    """Keep BLAS to one thread, before NumPy loads it: on arrays of this size threads cost more than they give."""
+def _prepare_libraries() -> None:
+    """Set, before they load, what libraries read from the environment.
+
+    BLAS keeps to one thread, because on arrays of this size threads cost more than they give; pydantic does not search
+    every installed package for plugins.
+    """
     for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(name, "1")
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    # Loading libraries makes many objects and hardly any garbage.
+    gc.set_threshold(100_000, 20, 20)
 
 
 def _say(message: str) -> None:
@@ -73,7 +81,7 @@ def _run() -> int:
 
 def main() -> None:
     """Run the command line and exit."""
-    _one_thread()
+    _prepare_libraries()
     if "--debug" in sys.argv[1:]:
         sys.argv.remove("--debug")
         app()

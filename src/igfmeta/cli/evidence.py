@@ -39,7 +39,7 @@ def list_rows(
     asked = {"outcome": several(outcome), "outcome_family": several(outcome_family), "use": several(use)}
     criteria = {**request.criteria(), **{name: value for name, value in asked.items() if value is not None}}
     selected = evidence.select(**criteria)
-    if selected.trials.empty:
+    if not selected.table("trials"):
         raise NothingToPool("No row of the evidence fits the selection.")
     emit(_listing(selected, shape), output)
 
@@ -49,8 +49,7 @@ def _listing(evidence: Evidence, shape: str) -> str:
 
     trials = evidence.trials
     shown = ["row_id", "study_id", "agent", "tumor_type", "phase", "outcome", "use", "source_id"]
-    records = [{str(name): value for name, value in row.items()} for row in trials.to_dict("records")]
-    frame = trials[shown].assign(reported=[reported_numbers(row) for row in records])
+    frame = trials[shown].assign(reported=[reported_numbers(row) for row in evidence.table("trials")])
     if shape == "json":
         from igfmeta.cli.output import as_json
 
@@ -92,12 +91,12 @@ def show(
     from igfmeta.evidence import load_evidence
 
     evidence = load_evidence(data, tables=("trials",))
-    trials = evidence.trials
-    rows = trials[(trials["study_id"] == study) | (trials["row_id"] == study)]
-    if rows.empty:
+    trials = evidence.table("trials")
+    rows = [row["row_id"] for row in trials if study in (row["study_id"], row["row_id"])]
+    if not rows:
         import difflib
 
-        near = difflib.get_close_matches(study, trials["study_id"].unique(), n=3, cutoff=0.5)
+        near = difflib.get_close_matches(study, {row["study_id"] for row in trials}, n=3, cutoff=0.5)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
         raise InputError(f"There is no study or row {study!r} in {evidence.origin}.{hint}")
-    emit("\n\n".join(str(evidence.explain(row_id)) for row_id in rows["row_id"]), None)
+    emit("\n\n".join(str(evidence.explain(row_id)) for row_id in rows), None)

@@ -8,12 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from igfmeta.errors import InputError, Problem, check_choice, listed
 from igfmeta.evidence import checks
 from igfmeta.evidence.reading import SUFFIXES, RawTable, read_table
-from igfmeta.evidence.schema import INEQUALITIES, KEEP_TEXT, PRIMARY_KEYS, TABLES
+from igfmeta.evidence.schema import INEQUALITIES, KEEP_TEXT, PRIMARY_KEYS, TABLES, number_columns
 from igfmeta.evidence.tables import Evidence
 from igfmeta.evidence.validation import column_problems, typed_rows
 from igfmeta.resources import data_folder
@@ -68,10 +66,10 @@ def load_evidence(path: str | Path | None = None, *, tables: Sequence[str] = MAI
     problems += _checked(raw, typed)
     if problems:
         raise InputError(sorted(problems, key=lambda p: (p.file or "", p.row or 0)))
-    frames = {name: _frame(name, typed.get(name, []), raw.get(name)) for name in TABLES}
+    rows_of = {name: _records(name, typed[name], raw[name]) for name in raw}
     hashes = {found[name].name: hashlib.sha256(found[name].read_bytes()).hexdigest() for name in sorted(found)}
     return Evidence(
-        **frames,
+        rows=rows_of,
         fingerprint=fingerprint_of(hashes),
         files=hashes,
         origin="shipped evidence" if path is None else Path(path).name or str(path),
@@ -146,28 +144,20 @@ def _inequality_as_number(text: str | None) -> float:
     return math.nan if not text or text[0] in "<>" else float(text)
 
 
-def _frame(name: str, rows: _Rows, table: RawTable | None) -> pd.DataFrame:
-    """Return a table as a frame: float columns with NaN, text columns with "", and the printed texts."""
-    model = TABLES[name]
-    data: dict[str, Any] = {}
-    for column, field in model.model_fields.items():
-        values = [row[column] for row in rows]
-        if column in INEQUALITIES.get(name, ()):
-            data[column] = pd.array([_inequality_as_number(v) for v in values], dtype="float64")
-        elif _is_number(field.annotation):
-            data[column] = pd.array([math.nan if v is None else float(v) for v in values], dtype="float64")
-        else:
-            data[column] = pd.array(["" if v is None else v for v in values], dtype="str")
-    printed = {name_: i for i, name_ in enumerate(table.header)} if table else {}
-    for column in KEEP_TEXT.get(name, ()):
-        texts = [row[printed[column]] for row in table.rows] if table and column in printed else [""] * len(rows)
-        data[f"{column}_text"] = pd.array(texts, dtype="str")
-    data["file_row"] = pd.array(list(table.numbers) if table else [], dtype="int64")
-    return pd.DataFrame(data)
-
-
-def _is_number(annotation: Any) -> bool:
-    """Return whether a field of a row model holds a number."""
-    parts = [annotation, *getattr(annotation, "__args__", ())]
-    inner = [each for part in parts for each in (part, *getattr(part, "__args__", ()))]
-    return any(part in (int, float) for part in inner)
+def _records(name: str, rows: _Rows, table: RawTable) -> tuple[dict[str, Any], ...]:
+    """Return typed rows as the rest of igfmeta reads them: floats with NaN, texts with "", and numbers as printed."""
+    inequalities = INEQUALITIES.get(name, ())
+    numbers = [column for column in number_columns(name) if column not in inequalities]
+    texts = [column for column in TABLES[name].model_fields if column not in numbers and column not in inequalities]
+    at = {column: i for i, column in enumerate(table.header)}
+    printed = [(f"{column}_text", at.get(column)) for column in KEEP_TEXT.get(name, ())]
+    return tuple(
+        {
+            **{column: math.nan if row[column] is None else float(row[column]) for column in numbers},
+            **{column: _inequality_as_number(row[column]) for column in inequalities},
+            **{column: row[column] or "" for column in texts},
+            **{text: cells[i] if i is not None else "" for text, i in printed},
+            "file_row": number,
+        }
+        for row, cells, number in zip(rows, table.rows, table.numbers, strict=True)
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -214,6 +214,25 @@ class OutcomeRow(Row):
     family: Key = Field(description="Family of outcomes; a study counts once in a family")
     better: Literal["lower", "higher"] = Field(description="Which direction is better for the patient")
     default_measure: Literal["HR", "OR", "RR", "RD"] = Field(description="Measure of a comparison by default")
+
+
+def number_columns(table: str) -> list[str]:
+    """Return the columns of a table that hold numbers; inequalities count as such."""
+    fields = TABLES[table].model_fields
+    return [
+        name for name, field in fields.items() if _is_number(field.annotation) or name in INEQUALITIES.get(table, ())
+    ]
+
+
+def all_columns(table: str) -> list[str]:
+    """Return the columns of a table as `Evidence` has them: its own, numbers as printed, and the row of the file."""
+    return [*TABLES[table].model_fields, *(f"{name}_text" for name in KEEP_TEXT.get(table, ())), "file_row"]
+
+
+def _is_number(annotation: Any) -> bool:
+    parts = [annotation, *getattr(annotation, "__args__", ())]
+    inner = [each for part in parts for each in (part, *getattr(part, "__args__", ()))]
+    return any(part in (int, float) for part in inner)
 
 
 #: Every table with its row model.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -12,7 +12,6 @@ from igfmeta.errors import InputError, Problem, listed
 
 if TYPE_CHECKING:
     from igfmeta.evidence.tables import Evidence
-    from igfmeta.numerics import Mask
 
 Choice = str | Sequence[str] | None
 Years = int | tuple[int, int] | None
@@ -63,33 +62,22 @@ def biomarker_selection(population: str) -> str:
     return "selected" if _CHOSEN.search(population) else "not_stated"
 
 
-def _tumour_groups(evidence: Evidence) -> list[str]:
-    groups = dict(zip(evidence.tumors["tumor_type"], evidence.tumors["group"], strict=True))
-    return [groups.get(tumour, "") for tumour in evidence.trials["tumor_type"]]
+def _lookup(evidence: Evidence, table: str, key: str, value: str) -> list[str]:
+    """Return, for each row of the trials, what its `key` means in another table."""
+    meaning = {row[key]: row[value] for row in evidence.table(table)}
+    return [meaning.get(row[key], "") for row in evidence.table("trials")]
 
 
-def _families(evidence: Evidence) -> list[str]:
-    families = dict(zip(evidence.outcomes["outcome"], evidence.outcomes["family"], strict=True))
-    return [families.get(outcome, "") for outcome in evidence.trials["outcome"]]
-
-
-#: How the value of each criterion is read from the evidence, row by row.
-_VALUES: dict[str, Callable[[Evidence], list[str]]] = {
-    "agent_class": lambda e: list(e.trials["agent_class"]),
-    "agent": lambda e: list(e.trials["agent"]),
-    "tumor": lambda e: list(e.trials["tumor_type"]),
-    "tumor_group": _tumour_groups,
-    "outcome": lambda e: list(e.trials["outcome"]),
-    "outcome_family": _families,
-    "phase": lambda e: list(e.trials["phase"]),
-    "design": lambda e: list(e.trials["design"]),
-    "use": lambda e: list(e.trials["use"]),
-    "biomarker": lambda e: [biomarker_selection(text) for text in e.trials["population"]],
-    "regimen": lambda e: list(e.trials["regimen"]),
-    "partners": lambda e: list(e.trials["partners"]),
-    "contrast": lambda e: list(e.trials["contrast"]),
-    "study": lambda e: list(e.trials["study_id"]),
-}
+def _values(name: str, evidence: Evidence) -> list[str]:
+    """Return the values of a criterion, row by row."""
+    if name == "tumor_group":
+        return _lookup(evidence, "tumors", "tumor_type", "group")
+    if name == "outcome_family":
+        return _lookup(evidence, "outcomes", "outcome", "family")
+    if name == "biomarker":
+        return [biomarker_selection(row["population"]) for row in evidence.table("trials")]
+    column = {"tumor": "tumor_type", "study": "study_id"}.get(name, name)
+    return [row[column] for row in evidence.table("trials")]
 
 
 @dataclass(frozen=True)
@@ -124,25 +112,24 @@ class Selection:
         values = {name: _several(name, value) for name, value in given.items()}
         return cls(**values, year=None if year is None else _year_range(year))
 
-    def mask(self, evidence: Evidence) -> Mask:
+    def mask(self, evidence: Evidence) -> list[bool]:
         """Return which rows of the trials fit; values that no row has are refused together."""
-        import numpy as np
-
-        keep = np.ones(len(evidence.trials), dtype=bool)
+        rows = evidence.table("trials")
+        keep = [True] * len(rows)
         problems: list[Problem] = []
-        for name, values in _VALUES.items():
+        for name in (field.name for field in fields(self) if field.name != "year"):
             wanted = getattr(self, name)
             if wanted is None:
                 continue
-            found = values(evidence)
+            found = _values(name, evidence)
             wanted, unknown = _matched(name, wanted, found, evidence)
             problems += unknown
-            keep &= np.array([_fits(name, value, wanted) for value in found], dtype=bool)
+            keep = [kept and _fits(name, value, wanted) for kept, value in zip(keep, found, strict=True)]
         if problems:
             raise InputError(problems)
         if self.year is not None:
-            year = evidence.trials["year"].to_numpy()
-            keep &= (year >= self.year[0]) & (year <= self.year[1])
+            first, last = self.year
+            keep = [kept and first <= row["year"] <= last for kept, row in zip(keep, rows, strict=True)]
         return keep
 
 
@@ -169,14 +156,15 @@ def _fits(name: str, value: str, wanted: Sequence[str]) -> bool:
 def _vocabulary(name: str, found: Sequence[str], evidence: Evidence) -> list[str]:
     """Return the values of a criterion: those of its vocabulary table where there is one, and those of the rows."""
     tables = {
-        "agent": (evidence.agents, "agent"),
-        "agent_class": (evidence.agent_classes, "agent_class"),
-        "tumor": (evidence.tumors, "tumor_type"),
-        "tumor_group": (evidence.tumors, "group"),
-        "outcome": (evidence.outcomes, "outcome"),
-        "outcome_family": (evidence.outcomes, "family"),
+        "agent": ("agents", "agent"),
+        "agent_class": ("agent_classes", "agent_class"),
+        "tumor": ("tumors", "tumor_type"),
+        "tumor_group": ("tumors", "group"),
+        "outcome": ("outcomes", "outcome"),
+        "outcome_family": ("outcomes", "family"),
     }
-    listed_values = list(tables[name][0][tables[name][1]]) if name in tables else []
+    table, column = tables.get(name, ("", ""))
+    listed_values = [row[column] for row in evidence.table(table)]
     parts = [part for value in found for part in value.split("+")] if name == "partners" else []
     return sorted({value for value in (*listed_values, *found, *parts) if value})
 

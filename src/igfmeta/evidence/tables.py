@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Unpack
 
 from igfmeta.errors import InputError
 from igfmeta.evidence.explain import RowExplanation, explain_row
+from igfmeta.evidence.schema import all_columns, number_columns
 from igfmeta.evidence.selection import Criteria, Selection
 
 if TYPE_CHECKING:
@@ -18,13 +20,15 @@ if TYPE_CHECKING:
 class Evidence:
     """Evidence tables, validated.
 
-    Numeric columns are float (NaN where blank), text columns str ("" where blank); `<column>_text` keeps a number as
-    it was printed, `file_row` is the row that a spreadsheet shows.
+    The tables are also there as DataFrames: `trials`, `associations`, `dose_response`, `sources`, `agents`,
+    `agent_classes`, `tumors`, `outcomes`, empty where a table was not given or not asked for. Numeric columns are float
+    (NaN where blank), text columns str ("" where blank); `<column>_text` keeps a number as it was printed, `file_row`
+    is the row that a spreadsheet shows.
 
     Attributes
     ----------
-    trials, associations, dose_response, sources, agents, agent_classes, tumors, outcomes : DataFrame
-        Empty where the table was not given or not asked for.
+    rows : mapping
+        The rows of each table by its name.
     fingerprint : str
         SHA-256 over the tables, the same for the same files.
     files : mapping
@@ -35,18 +39,47 @@ class Evidence:
         Columns that were not known and not used.
     """
 
-    trials: pd.DataFrame
-    associations: pd.DataFrame
-    dose_response: pd.DataFrame
-    sources: pd.DataFrame
-    agents: pd.DataFrame
-    agent_classes: pd.DataFrame
-    tumors: pd.DataFrame
-    outcomes: pd.DataFrame
+    rows: Mapping[str, tuple[Mapping[str, Any], ...]]
     fingerprint: str
     files: Mapping[str, str]
     origin: str
     remarks: tuple[str, ...] = ()
+
+    def table(self, name: str) -> tuple[Mapping[str, Any], ...]:
+        """Return the rows of a table; none where it was not given."""
+        return self.rows.get(name, ())
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        return _frame("trials", self.table("trials"))
+
+    @cached_property
+    def associations(self) -> pd.DataFrame:
+        return _frame("associations", self.table("associations"))
+
+    @cached_property
+    def dose_response(self) -> pd.DataFrame:
+        return _frame("dose_response", self.table("dose_response"))
+
+    @cached_property
+    def sources(self) -> pd.DataFrame:
+        return _frame("sources", self.table("sources"))
+
+    @cached_property
+    def agents(self) -> pd.DataFrame:
+        return _frame("agents", self.table("agents"))
+
+    @cached_property
+    def agent_classes(self) -> pd.DataFrame:
+        return _frame("agent_classes", self.table("agent_classes"))
+
+    @cached_property
+    def tumors(self) -> pd.DataFrame:
+        return _frame("tumors", self.table("tumors"))
+
+    @cached_property
+    def outcomes(self) -> pd.DataFrame:
+        return _frame("outcomes", self.table("outcomes"))
 
     def select(self, **criteria: Unpack[Criteria]) -> Evidence:
         """Return the evidence with the rows of `trials` that fit every criterion.
@@ -70,7 +103,8 @@ class Evidence:
         22
         """
         keep = Selection.of(criteria).mask(self)
-        return replace(self, trials=self.trials[keep].reset_index(drop=True))
+        chosen = tuple(row for row, kept in zip(self.table("trials"), keep, strict=True) if kept)
+        return replace(self, rows={**self.rows, "trials": chosen})
 
     def explain(self, row_id: str) -> RowExplanation:
         """Return what a row of `trials` or `associations` rests on: citation, identifiers, locator, extraction.
@@ -86,11 +120,18 @@ class Evidence:
         >>> load_evidence().explain("rugo2017-01").extraction
         'double'
         """
-        for table in (self.trials, self.associations):
-            if "row_id" in table and (found := table[table["row_id"] == row_id].to_dict("records")):
-                return explain_row(found[0], self._source(found[0]["source_id"]))
+        for row in (*self.table("trials"), *self.table("associations")):
+            if row["row_id"] == row_id:
+                source = next((s for s in self.table("sources") if s["source_id"] == row["source_id"]), None)
+                return explain_row(row, source)
         raise InputError(f"There is no row {row_id!r} in {self.origin}.")
 
-    def _source(self, source_id: str) -> dict[str, Any] | None:
-        found = self.sources[self.sources["source_id"] == source_id].to_dict("records")
-        return {str(name): value for name, value in found[0].items()} if found else None
+
+def _frame(name: str, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return rows as a frame with the columns of their table, in order and of the same types with and without rows."""
+    import pandas as pd
+
+    columns, numbers = all_columns(name), number_columns(name)
+    kinds = {column: "float64" if column in numbers else "str" for column in columns} | {"file_row": "int64"}
+    data = {column: pd.Series([row[column] for row in rows], dtype=kinds[column]) for column in columns}
+    return pd.DataFrame(data, columns=columns)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from igfmeta.evidence.selection import biomarker_selection
 from igfmeta.evidence.tables import Evidence
@@ -16,8 +16,8 @@ BY = ("class", "agent", "tumor", "tumor_group", "phase", "biomarker", "none")
 Grouped = dict[tuple[str, str], list[RowEffect]]
 
 
-def _labels(frame: Any, key: str) -> dict[str, str]:
-    return dict(zip(frame[key], frame["label"], strict=True)) if key in frame and "label" in frame else {}
+def _labels(evidence: Evidence, table: str, key: str) -> dict[str, str]:
+    return {row[key]: row["label"] for row in evidence.table(table)}
 
 
 def _in_words(value: str) -> str:
@@ -34,7 +34,7 @@ def grouper(by: str, evidence: Evidence) -> Callable[[Sequence[RowEffect]], Grou
     evidence : Evidence
         Whose vocabularies give the labels and the groups of tumours.
     """
-    tumour_groups = dict(zip(evidence.tumors["tumor_type"], evidence.tumors["group"], strict=True))
+    tumour_groups = {row["tumor_type"]: row["group"] for row in evidence.table("tumors")}
     keys: dict[str, Callable[[Row], str]] = {
         "class": lambda row: row["agent_class"],
         "agent": lambda row: row["agent"],
@@ -44,9 +44,9 @@ def grouper(by: str, evidence: Evidence) -> Callable[[Sequence[RowEffect]], Grou
         "biomarker": lambda row: biomarker_selection(row["population"]),
     }
     labels = {
-        "class": _labels(evidence.agent_classes, "agent_class"),
-        "agent": _labels(evidence.agents, "agent"),
-        "tumor": _labels(evidence.tumors, "tumor_type"),
+        "class": _labels(evidence, "agent_classes", "agent_class"),
+        "agent": _labels(evidence, "agents", "agent"),
+        "tumor": _labels(evidence, "tumors", "tumor_type"),
         "phase": {phase: f"Phase {phase}" for phase in ("1", "1b", "1/2", "2", "2/3", "3")},
     }.get(by, {})
 
