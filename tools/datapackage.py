@@ -1,7 +1,7 @@
 """Write data/datapackage.json from the row models: a Frictionless Table Schema of each table.
 
-    python tools/datapackage.py            write it
-    python tools/datapackage.py --check    fail if it differs from what would be written
+python tools/datapackage.py            write it
+python tools/datapackage.py --check    fail if it differs from what would be written
 """
 
 from __future__ import annotations

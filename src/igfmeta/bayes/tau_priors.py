@@ -96,7 +96,7 @@ def LogNormal(mu: float, sigma: float) -> TauPrior:  # noqa: N802
         raise InputError(f"mu of the log-normal prior was {mu!r}; accepted is a finite number.")
     constant = -log(sigma) - 0.5 * log(2 * pi)
 
-    def log_density(t: Floats, v: Floats) -> Floats:
+    def log_density(t: Floats, _v: Floats) -> Floats:
         x = np.log(t)
         return np.asarray(constant - x - 0.5 * ((x - mu) / sigma) ** 2)
 
@@ -120,7 +120,7 @@ def LogT(location: float, scale: float, df: float) -> TauPrior:  # noqa: N802
     _positive("log-t", scale=scale, df=df)
     constant = lgamma((df + 1) / 2) - lgamma(df / 2) - 0.5 * log(df * pi) - log(scale)
 
-    def log_density(t: Floats, v: Floats) -> Floats:
+    def log_density(t: Floats, _v: Floats) -> Floats:
         x = np.log(t)
         return np.asarray(constant - x - 0.5 * (df + 1) * np.log1p(((x - location) / scale) ** 2 / df))
 

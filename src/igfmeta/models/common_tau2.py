@@ -13,8 +13,8 @@ import numpy as np
 from igfmeta.errors import check_choice
 from igfmeta.models import tau2_likelihood
 from igfmeta.models.batch import Batch
-from igfmeta.models.weighted import weigh, weigh_at
-from igfmeta.numerics import Floats, chi2_quantile
+from igfmeta.models.weighted import complements, weigh, weigh_at
+from igfmeta.numerics import Floats, chi2_quantile, row_sum
 from igfmeta.solver import bracketed_newton
 
 #: Points of the scan of the score; tau2 spans some ten decades at most.
@@ -27,9 +27,9 @@ def _moments(groups: Batch, weights: Floats) -> float:
     `weights` are in the units of the data, the effects and variances of each group in its own.
     """
     fit, vi = weigh(groups, weights), np.where(groups.mask, groups.vi, 0.0)
-    expected = np.vecdot(weights, vi) - np.vecdot(weights * weights, vi) / fit.s1
-    excess = groups.scale * (fit.sum(1, 2) - expected)
-    return max(0.0, float(np.sum(excess) / np.sum(fit.s1 - np.vecdot(weights, weights) / fit.s1)))
+    spread = weights * complements(weights)
+    excess = groups.scale * (fit.sum(1, 2) - np.vecdot(spread, vi) / fit.s1)
+    return max(0.0, float(np.sum(excess) / np.sum(row_sum(spread) / fit.s1)))
 
 
 def _dersimonian_laird(groups: Batch) -> float:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from igfmeta.models.batch import Batch
-from igfmeta.models.weighted import Weighted
+from igfmeta.models.weighted import Weighted, trace_pp
 from igfmeta.numerics import Floats
 
 CiMethod = Literal["z", "t", "HK", "HK-floor", "KR"]
@@ -56,7 +56,7 @@ def kenward_roger(fit: Weighted, k: Floats) -> Interval:
     """
     s2, s3, phi = fit.sum(2), fit.sum(3), 1 / fit.s1
     with np.errstate(divide="ignore", invalid="ignore"):
-        variance_of_tau2 = 2 / (s2 - 2 * s3 * phi + (s2 * phi) ** 2)
+        variance_of_tau2 = 2 / trace_pp(fit.w, fit.s1)
         adjusted = phi + 2 * phi**2 * variance_of_tau2 * (s3 - s2**2 * phi)
         return np.sqrt(adjusted), np.where(k > 1, 2 / (variance_of_tau2 * (s2 * adjusted) ** 2), np.nan)
 

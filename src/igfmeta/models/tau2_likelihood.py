@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from igfmeta.models.batch import Batch
-from igfmeta.models.weighted import weigh_at
+from igfmeta.models.weighted import trace_pp, weigh_at
 from igfmeta.numerics import Floats, Mask, row_sum
 from igfmeta.solver import bracketed_newton
 
@@ -172,8 +172,6 @@ def maximize(batch: Batch, *, restricted: bool) -> Maximum:
 
 def _standard_error(batch: Batch, tau2: Floats, *, restricted: bool) -> Floats:
     fit = weigh_at(batch, tau2)
-    information = fit.sum(2)
-    if restricted:
-        information = information - 2 * fit.sum(3) / fit.s1 + (information / fit.s1) ** 2
+    information = trace_pp(fit.w, fit.s1) if restricted else fit.sum(2)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.sqrt(2 / information)

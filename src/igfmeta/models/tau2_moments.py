@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from igfmeta.models.batch import Batch
-from igfmeta.models.weighted import Weighted, weigh, weigh_at
+from igfmeta.models.weighted import Weighted, complements, trace_pp, weigh, weigh_at
 from igfmeta.numerics import Floats, row_sum
 
 Tau2 = tuple[Floats, Floats]
@@ -24,24 +24,25 @@ def _finite_v(batch: Batch) -> Floats:
     return np.where(batch.mask, batch.vi, 0.0)
 
 
-def _traces(fit: Weighted, vi: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return tr(P), tr(PVPV), tr(PVP) and tr(PP) for P = A - aa'/sum(a) and V = diag(vi)."""
+def _traces(fit: Weighted, vi: Floats) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    """Return tr(P), tr(PV), tr(PVPV), tr(PVP) and tr(PP) for P = A - aa'/sum(a) and V = diag(vi).
+
+    P has the elements a_i c_i / sum(a), with c_i the sum of the other weights, and -a_i a_j / sum(a). Written with c_i
+    nothing cancels when one weight is nearly the whole sum.
+    """
     a, s1 = fit.w, fit.s1
-    a2, a3 = a * a, a * a * a
-    s2, s3 = row_sum(a2), row_sum(a3)
-    av = row_sum(a2 * vi)
-    pvpv = row_sum(a2 * vi * vi) - 2 * row_sum(a3 * vi * vi) / s1 + av * av / s1**2
-    pvp = av - 2 * row_sum(a3 * vi) / s1 + s2 * av / s1**2
-    pp = s2 - 2 * s3 / s1 + (s2 / s1) ** 2
-    return s1 - s2 / s1, pvpv, pvp, pp
+    a2, ac = a * a, a * complements(a)
+    a2v = a2 * vi
+    pvpv = np.vecdot(ac * vi, ac * vi) + np.vecdot(a2v, complements(a2v))
+    pvp = np.vecdot(ac * vi, ac) + np.vecdot(a2v, complements(a2))
+    return row_sum(ac) / s1, np.vecdot(ac, vi) / s1, pvpv / s1**2, pvp / s1**2, trace_pp(a, s1)
 
 
 def _by_weights(batch: Batch, a: Floats) -> Tau2:
     """Solve the moment equation for fixed weights `a`."""
     vi = _finite_v(batch)
     fit = weigh(batch, a)
-    p, pvpv, pvp, pp = _traces(fit, vi)
-    expected_at_zero = row_sum(a * vi) - row_sum(a * a * vi) / fit.s1
+    p, expected_at_zero, pvpv, pvp, pp = _traces(fit, vi)
     with np.errstate(divide="ignore", invalid="ignore"):
         tau2 = np.maximum((fit.sum(1, 2) - expected_at_zero) / p, 0.0)
         se = np.sqrt(2 * pvpv + 4 * tau2 * pvp + 2 * tau2**2 * pp) / p
@@ -75,7 +76,7 @@ def generalized_q_sqrt(batch: Batch) -> Tau2:
 
 def _hunter_schmidt(batch: Batch, factor: Floats) -> Tau2:
     fit = weigh(batch, 1.0 / batch.vi)
-    p, _, _, pp = _traces(fit, _finite_v(batch))
+    p, _, _, _, pp = _traces(fit, _finite_v(batch))
     tau2 = np.maximum((factor * fit.sum(1, 2) - batch.k) / fit.s1, 0.0)
     se = np.sqrt(2 * (batch.k - 1) + 4 * tau2 * p + 2 * tau2**2 * pp) / fit.s1
     return tau2, factor * se
@@ -101,6 +102,6 @@ def sidik_jonkman(batch: Batch) -> Tau2:
     with np.errstate(divide="ignore", invalid="ignore"):
         fit = weigh_at(batch, start)
         tau2 = start * fit.sum(1, 2) / (batch.k - 1)
-        _, pvpv, pvp, pp = _traces(fit, _finite_v(batch))
+        _, _, pvpv, pvp, pp = _traces(fit, _finite_v(batch))
         se = start / (batch.k - 1) * np.sqrt(2 * pvpv + 4 * tau2 * pvp + 2 * tau2**2 * pp)
     return tau2, se

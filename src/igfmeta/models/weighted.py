@@ -55,9 +55,27 @@ def generalized_q(batch: Batch, tau2: Floats) -> Floats:
     return weigh_at(batch, tau2).sum(1, 2)
 
 
+def complements(x: Floats) -> Floats:
+    """Return, for each element, the sum of the others of its row; x >= 0, shape (batch, k).
+
+    Sum minus element, but for the largest, where that would cancel when it is most of the sum.
+    """
+    out = row_sum(x)[:, None] - x
+    rows, largest = np.arange(len(x)), x.argmax(axis=1)
+    others = x.copy()
+    others[rows, largest] = 0.0
+    out[rows, largest] = row_sum(others)
+    return np.asarray(out)
+
+
+def trace_pp(w: Floats, s1: Floats) -> Floats:
+    """Return tr(PP), P = W - ww'/sum(w): sum w_i^2 (c_i^2 + C_i) / sum(w)^2, c and C the complements of w and w^2."""
+    w2 = w * w
+    return np.asarray(np.vecdot(w2, complements(w) ** 2 + complements(w2)) / s1**2)
+
+
 def typical_variance(batch: Batch) -> Floats:
     """Return the typical sampling variance of Higgins & Thompson (2002), eq. 9."""
     w = 1.0 / batch.vi
-    s1, s2 = row_sum(w), np.vecdot(w, w)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray((batch.k - 1) * s1 / (s1 * s1 - s2))
+        return np.asarray((batch.k - 1) * row_sum(w) / np.vecdot(w, complements(w)))
