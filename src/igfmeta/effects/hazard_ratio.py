@@ -199,7 +199,7 @@ def from_p_value(estimate: Any, p_value: Any, *, sided: Sequence[str]) -> Effect
     two = np.array([each == "2" for each in sided])
     reasons = [_p_value_reason(y, each, s) for y, each, s in zip(log_hr, p, sided, strict=True)]
     with np.errstate(divide="ignore", invalid="ignore"):
-        z = np.where(two, _z(1 - p / 2), np.abs(_z(p)))
+        z = np.abs(_z(np.where(two, p / 2, p)))
         vi = (log_hr / z) ** 2
     return effect_sizes(
         "HR", log_hr, vi, derivation=["p_value" if each else "one_sided_p" for each in two], reason=reasons
@@ -265,7 +265,7 @@ def from_events_and_p(
     )
     v = log_rank_variance(x["events_exp"], x["events_ctl"], n_exp=n_exp, n_ctl=n_ctl)
     sign = np.where(np.asarray(favours_experimental, dtype=bool), -1.0, 1.0)
-    return effect_sizes("HR", sign * _z(1 - p / 2) / np.sqrt(v), 1 / v, derivation="events_and_p")
+    return effect_sizes("HR", sign * np.abs(_z(p / 2)) / np.sqrt(v), 1 / v, derivation="events_and_p")
 
 
 def from_medians(
