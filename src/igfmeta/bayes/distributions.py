@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from scipy import special
 
+from igfmeta.bayes.mappings import Mapping
 from igfmeta.bayes.quadrature import Grid, barycentric, cumulation, interpolate, rule
 from igfmeta.numerics import Floats
 from igfmeta.solver import bracketed_newton
@@ -73,18 +74,21 @@ class NormalMixture:
 
 @dataclass(frozen=True, eq=False)
 class TauPosterior:
-    """The posterior of tau; in u = tau / (A + tau) its density and distribution function are polynomials.
+    """The posterior of tau; on u its density and distribution function are polynomials.
 
     Attributes
     ----------
+    mapping : Mapping
+        From u to tau.
     size, reach : ndarray of shape (batch,)
-        A, and the largest u.
+        Its A, and the largest u.
     values : ndarray of shape (batch, n)
         Density of u / reach at the nodes.
     cumulated : ndarray of shape (batch, n + 1)
         Distribution function at 0 and at the nodes.
     """
 
+    mapping: Mapping
     size: Floats
     reach: Floats
     values: Floats
@@ -94,10 +98,10 @@ class TauPosterior:
     def of(cls, grid: Grid) -> TauPosterior:
         n = grid.u.shape[1]
         cumulated = (rule(n)[1] * grid.density) @ cumulation(n)
-        return cls(grid.size, grid.reach, grid.density, np.pad(cumulated, ((0, 0), (1, 0))))
+        return cls(grid.mapping, grid.size, grid.reach, grid.density, np.pad(cumulated, ((0, 0), (1, 0))))
 
     def rows(self, rows: Any) -> TauPosterior:
-        return TauPosterior(self.size[rows], self.reach[rows], self.values[rows], self.cumulated[rows])
+        return TauPosterior(self.mapping, self.size[rows], self.reach[rows], self.values[rows], self.cumulated[rows])
 
     def _at(self, share: Floats) -> tuple[Floats, Floats]:
         """Return distribution function and density of u / reach."""
@@ -108,9 +112,9 @@ class TauPosterior:
         )
 
     def density(self, tau: Floats) -> Floats:
-        u = tau / (self.size + tau)
+        u = self.mapping.share(tau, self.size)
         in_share = np.maximum(self._at(u / self.reach)[1], 0.0)
-        return np.where(u < self.reach, in_share / self.reach * self.size / (self.size + tau) ** 2, 0.0)
+        return np.where(u < self.reach, in_share / self.reach * np.exp(-self.mapping.log_slope(u, self.size)), 0.0)
 
     def quantile(self, p: Floats) -> Floats:
         """Return the tau with P(T <= tau) = p."""
@@ -122,8 +126,7 @@ class TauPosterior:
             return p[rows] - value, -slope
 
         share, _ = bracketed_newton(equations, np.zeros(len(p)), np.ones(len(p)), start)
-        u = share * self.reach
-        return np.where(p > 0, self.size * u / (1 - u), 0.0)
+        return np.where(p > 0, self.mapping.tau(share * self.reach, self.size), 0.0)
 
 
 def quantiles(distribution: Distribution, p: Sequence[float], batch: int) -> list[Floats]:

@@ -195,7 +195,7 @@ class PosteriorBatch:
     def one(self, index: int = 0) -> Posterior:
         """Return one posterior of the batch as plain numbers."""
         chunk, row = divmod(index, CHUNK)
-        grid = Grid(**{name: value[row : row + 1] for name, value in self.grids[chunk].__dict__.items()})
+        grid = self.grids[chunk].row(row)
         values = {name: float(self.summaries[name][index]) for name in _SUMMARIES}
         present = np.isfinite(self.vi[index])
         k = int(self.k[index])

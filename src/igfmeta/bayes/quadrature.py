@@ -1,18 +1,19 @@
 """The posterior of tau on Gauss-Legendre nodes, for a batch of data sets; the rest of a posterior is made from it.
 
-tau = A u / (1 - u) maps (0, inf) to (0, 1), with A of the size of the tau that the data suggest. The number of nodes
+tau is mapped to (0, 1), with A of the size of the tau that the data suggest. The number of nodes
 doubles until log marginal likelihood and posterior means no longer change.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.polynomial import legendre
 
+from igfmeta.bayes.mappings import Mapping
 from igfmeta.bayes.mu_priors import MuPrior
 from igfmeta.bayes.tau_priors import TauPrior
 from igfmeta.numerics import Floats, row_sum
@@ -87,8 +88,9 @@ class Grid:
     ----------
     centre : ndarray of shape (batch,)
         What was taken from yi.
+    mapping : Mapping
     size : ndarray of shape (batch,)
-        A of the mapping.
+        Its A.
     reach : ndarray of shape (batch,)
         The largest u: 1, or less for a bounded prior.
     u, tau : ndarray of shape (batch, n)
@@ -102,6 +104,7 @@ class Grid:
         The last change when the nodes were doubled.
     """
 
+    mapping: Mapping
     centre: Floats
     size: Floats
     reach: Floats
@@ -114,6 +117,11 @@ class Grid:
     variance: Floats
     tau2: Floats
     accuracy: Floats
+
+    def row(self, index: int) -> Grid:
+        """Return the grid of one data set."""
+        arrays = {name: value[index : index + 1] for name, value in self.__dict__.items() if name != "mapping"}
+        return Grid(mapping=self.mapping, **arrays)
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,12 +180,14 @@ def _size(y: Floats, v: Floats, prior: TauPrior) -> Floats:
 
 def _on_nodes(y: Floats, v: Floats, centre: Floats, tau_prior: TauPrior, mu_prior: MuPrior, n: int) -> Grid:
     size = _size(y, v, tau_prior)
-    reach = np.ones(len(y)) if np.isinf(tau_prior.upper) else tau_prior.upper / (size + tau_prior.upper)
+    mapping, column = tau_prior.mapping, size[:, None]
+    bounded = np.isfinite(tau_prior.upper)
+    reach = mapping.share(np.full(len(y), tau_prior.upper), size) if bounded else np.ones(len(y))
     nodes, weights = rule(n)
     u = reach[:, None] * nodes
-    tau = size[:, None] * u / (1 - u)
+    tau = mapping.tau(u, column)
     inner = given_tau(y, v, tau, mu_prior, centre)
-    jacobian = np.log(reach[:, None] * size[:, None]) - 2 * np.log1p(-u)
+    jacobian = np.log(reach[:, None]) + mapping.log_slope(u, column)
     logs = inner.log_likelihood + (tau_prior.log_density(tau, v) + jacobian + np.log(weights))[:, :, None]
     top = logs.max(axis=(1, 2))
     parts = np.exp(logs - top[:, None, None])
@@ -185,6 +195,7 @@ def _on_nodes(y: Floats, v: Floats, centre: Floats, tau_prior: TauPrior, mu_prio
     share = parts / total[:, None, None]
     flat = (len(y), -1)
     return Grid(
+        mapping=mapping,
         centre=centre,
         size=size,
         reach=reach,
@@ -230,6 +241,6 @@ def integrate(y: Floats, v: Floats, centre: Floats, tau_prior: TauPrior, mu_prio
         n *= 2
         finer = _on_nodes(y, v, centre, tau_prior, mu_prior, n)
         change = _change(finer, grid)
-        grid = Grid(**{**finer.__dict__, "accuracy": change})
+        grid = replace(finer, accuracy=change)
         if n >= LAST or (change <= TOLERANCE).all():
             return grid

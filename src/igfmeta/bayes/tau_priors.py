@@ -9,6 +9,7 @@ from math import inf, isfinite, lgamma, log, pi
 
 import numpy as np
 
+from igfmeta.bayes.mappings import Logarithmic, Mapping, Rational
 from igfmeta.errors import InputError
 from igfmeta.numerics import Floats
 
@@ -31,6 +32,8 @@ class TauPrior:
     power : float
         The power of tau with which the density falls or rises at infinity; -inf where it falls faster than any.
     proper : bool
+    mapping : Mapping
+        On which its density is smooth.
     """
 
     label: str
@@ -39,6 +42,7 @@ class TauPrior:
     upper: float = inf
     power: float = -inf
     proper: bool = True
+    mapping: Mapping = field(default_factory=Rational, repr=False)
 
 
 def _positive(prior: str, **values: float) -> None:
@@ -124,7 +128,13 @@ def LogT(location: float, scale: float, df: float) -> TauPrior:  # noqa: N802
         x = np.log(t)
         return np.asarray(constant - x - 0.5 * (df + 1) * np.log1p(((x - location) / scale) ** 2 / df))
 
-    return TauPrior(f"log-t({location:g}, {scale:g}, {df:g})", log_density, scale=float(np.exp(location)), power=-1.0)
+    return TauPrior(
+        f"log-t({location:g}, {scale:g}, {df:g})",
+        log_density,
+        scale=float(np.exp(location)),
+        power=-1.0,
+        mapping=Logarithmic(),
+    )
 
 
 def Jeffreys() -> TauPrior:  # noqa: N802
