@@ -53,4 +53,6 @@ class Logarithmic:
     def log_slope(self, u: Floats, size: Floats) -> Floats:
         """Return log(d tau / du)."""
         s = 2 * u - 1
-        return np.asarray(np.log(self.tau(u, size)) + np.log(2 * (1 + s * s)) - 2 * np.log(1 - s * s))
+        z = s / (1 - s * s)
+        slope = np.log(size) + z + np.log(2 * (1 + s * s)) - 2 * np.log(1 - s * s)
+        return np.where(np.abs(z) < self.limit, slope, -np.inf)
