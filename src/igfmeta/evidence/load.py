@@ -65,7 +65,9 @@ def load_evidence(path: str | Path | None = None, *, tables: Sequence[str] = MAI
         problems += wrong
     problems += _checked(raw, typed)
     if problems:
-        raise InputError(sorted(problems, key=lambda p: (p.file or "", p.row or 0)))
+        # What is wrong with a cell is said once: a cell that cannot be read is also missing to the checks.
+        once = {(p.file, p.row, p.column, "" if p.column else p.message): p for p in reversed(problems)}
+        raise InputError(sorted(once.values(), key=lambda p: (p.file or "", p.row or 0)))
     rows_of = {name: _records(name, typed[name], raw[name]) for name in raw}
     hashes = {found[name].name: hashlib.sha256(found[name].read_bytes()).hexdigest() for name in sorted(found)}
     return Evidence(

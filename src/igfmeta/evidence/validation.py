@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError, create_model
 from igfmeta.errors import Problem
 from igfmeta.evidence.columns import missing_column, not_a_number
 from igfmeta.evidence.reading import RawTable
-from igfmeta.evidence.schema import REQUIRED_COLUMNS, TABLES, Row
+from igfmeta.evidence.schema import REQUIRED_COLUMNS, TABLES, Row, number_columns
 
 Values = dict[str, Any]
 
@@ -47,19 +47,30 @@ def typed_rows(table: str, raw: RawTable) -> tuple[list[Values], list[Problem]]:
     header = [*raw.header, "row_id", "use"] if table in ("trials", "associations") else raw.header
     model = _model(table, header)
     records = with_defaults(table, raw)
+    odd = {(i, n) for n in number_columns(table) for i, record in enumerate(records) if "_" in record.get(n, "")}
     try:
         rows = TypeAdapter(list[model]).validate_python(records)  # type: ignore[valid-type]
     except ValidationError as error:
-        return _despite(error, model, records, raw)
-    return [dict(row) for row in rows], []
+        return _despite(error.errors(include_url=False), odd, model, records, raw)
+    return ([dict(row) for row in rows], []) if not odd else _despite([], odd, model, records, raw)
 
 
 def _despite(
-    error: ValidationError, model: type[Row], records: list[dict[str, str]], raw: RawTable
+    details: Sequence[Mapping[str, Any]],
+    odd: set[tuple[int, str]],
+    model: type[Row],
+    records: list[dict[str, str]],
+    raw: RawTable,
 ) -> tuple[list[Values], list[Problem]]:
-    """Return what can be read although some cells cannot, so that the other checks see every row."""
-    problems, bad = [], set()
-    for detail in error.errors(include_url=False):
+    """Return what can be read although some cells cannot, so that the other checks see every row.
+
+    `odd` holds the cells that Python takes for numbers and nobody else does, such as 1_000.
+    """
+    problems, bad = [], set(odd)
+    for i, column in sorted(odd):
+        message = not_a_number(records[i][column]) or "is not a number."
+        problems.append(Problem(message, file=raw.file, row=raw.numbers[i], column=column))
+    for detail in details:
         position, column = int(detail["loc"][0]), str(detail["loc"][1])
         if (position, column) in bad:
             continue
