@@ -53,8 +53,10 @@ def load_evidence(path: str | Path | None = None, *, tables: Sequence[str] = MAI
     """
     wanted = [check_choice("tables", name, MAIN_TABLES) for name in tables]
     folder = data_folder()
-    found = _found(Path(path) if path is not None else folder, wanted)
-    paths = dict(found)
+    found = _found(Path(path) if path is not None else folder)
+    paths = {name: file for name, file in found.items() if name in (*wanted, *VOCABULARIES)}
+    if not any(name in found for name in wanted):
+        raise InputError(f"The folder {path} holds none of the tables {listed(f'{name}.csv' for name in wanted)}.")
     if "outcomes" not in paths:
         paths["outcomes"] = folder / "outcomes.csv"
     raw, problems = _read(paths)
@@ -84,21 +86,19 @@ def fingerprint_of(hashes: Mapping[str, str]) -> str:
     return hashlib.sha256("".join(f"{name} {hashes[name]}\n" for name in sorted(hashes)).encode()).hexdigest()
 
 
-def _found(path: Path, wanted: Sequence[str]) -> dict[str, Path]:
-    """Return the file of each table."""
+def _found(path: Path) -> dict[str, Path]:
+    """Return the file of each table that there is."""
     if path.is_file():
         return {"trials": path}
     if not path.is_dir():
         raise InputError(f"There is no file or folder {path}.")
     found = {}
-    for name in (*wanted, *VOCABULARIES):
+    for name in TABLES:
         files = [path / f"{name}{suffix}" for suffix in SUFFIXES if (path / f"{name}{suffix}").is_file()]
         if len(files) > 1:
             raise InputError(f"{path} holds {listed(f.name for f in files)}; one file for a table is needed.")
         if files:
             found[name] = files[0]
-    if not any(name in found for name in wanted):
-        raise InputError(f"The folder {path} holds none of the tables {listed(f'{name}.csv' for name in wanted)}.")
     return found
 
 

@@ -69,26 +69,28 @@ def pool(
     >>> batch.tau2.round(4)
     array([0.087 , 0.1331])
     """
-    check_choice("method", method, TAU2_METHODS)
-    check_choice("ci", ci, CI_METHODS)
-    check_choice("pi", pi, PI_METHODS)
-    check_choice("tau2_ci", tau2_ci, TAU2_CI_METHODS)
-    if tau2_ci == "PL" and method not in ("ML", "REML"):
+    names = _checked_names(method=method, ci=ci, pi=pi, tau2_ci=tau2_ci)
+    if names["tau2_ci"] == "PL" and names["method"] not in ("ML", "REML"):
         raise InputError(f"tau2_ci was 'PL' with method {method!r}; a profile likelihood needs method ML or REML.")
     level = check_level(level)
     batch = prepare(yi, vi, mask)
-    found = _tau2(batch, method)
-    return _assemble(batch, found, method=method, ci=ci, pi=pi, tau2_ci=tau2_ci, level=level)
+    return _assemble(batch, _tau2(batch, names["method"]), **names, level=level)
+
+
+def _checked_names(**given: str) -> dict[str, str]:
+    """Return the names of the methods as they are spelled here; what is accepted is listed otherwise."""
+    accepted = {"method": TAU2_METHODS, "ci": CI_METHODS, "pi": PI_METHODS, "tau2_ci": TAU2_CI_METHODS}
+    return {option: check_choice(option, name, accepted[option]) for option, name in given.items()}
 
 
 def pool_at(
     yi: Any, vi: Any, tau2: float, *, mask: Any = None, method: str, ci: CiMethod, pi: PiMethod, level: float
 ) -> PooledBatch:
     """Pool a batch of data sets at a tau2 that is given, such as one that groups share; it has no interval here."""
-    batch = prepare(yi, vi, mask)
+    names, batch = _checked_names(method=method, ci=ci, pi=pi, tau2_ci="none"), prepare(yi, vi, mask)
     unknown, no = np.full(len(batch), np.nan), np.zeros(len(batch), dtype=bool)
     found = Maximum(tau2 / batch.scale, unknown, ~no, no, np.full(len(batch), tau2 == 0))
-    return _assemble(batch, found, method=method, ci=ci, pi=pi, tau2_ci="none", level=level)
+    return _assemble(batch, found, **names, level=check_level(level))
 
 
 def pool_one(yi: Any, vi: Any, **options: Any) -> Pooled:

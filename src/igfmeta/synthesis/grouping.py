@@ -25,7 +25,7 @@ def _in_words(value: str) -> str:
 
 
 def grouper(by: str, evidence: Evidence) -> Callable[[Sequence[RowEffect]], Grouped]:
-    """Return a function that puts effects into groups, keyed by (key, label), the largest group first.
+    """Return a function that puts effects into groups, keyed by (key, label).
 
     Parameters
     ----------
@@ -56,7 +56,6 @@ def grouper(by: str, evidence: Evidence) -> Callable[[Sequence[RowEffect]], Grou
         members: dict[str, list[RowEffect]] = {}
         for effect in effects:
             members.setdefault(keys[by](effect.row), []).append(effect)
-        ordered = sorted(members.items(), key=lambda item: (-len(item[1]), item[0]))
-        return {(key, labels.get(key, _in_words(key))): rows for key, rows in ordered}
+        return {(key, labels.get(key, _in_words(key))): rows for key, rows in members.items()}
 
     return grouped

@@ -18,7 +18,7 @@ from igfmeta.models.results import Pooled
 from igfmeta.models.subgroups import between_groups, classical_variance
 from igfmeta.synthesis import remarks
 from igfmeta.synthesis.eligibility import USE_LEVELS, Row, Unused, eligible, left_out, once_per_study
-from igfmeta.synthesis.grouping import BY, grouper
+from igfmeta.synthesis.grouping import BY, Grouped, grouper
 from igfmeta.synthesis.methods import Methods
 from igfmeta.synthesis.questions import OutcomeInfo, Question, questions
 from igfmeta.synthesis.results import Answer, BetweenGroups, Group, NoAnswer, PoolResult
@@ -84,6 +84,17 @@ def _group(
         n_harmonic=len(sizes) / sum(1 / n for n in sizes) if question.arms == "single_arm" else None,
         remarks=remarks.of_group(fit, posterior, question.measure),
     )
+
+
+def _parts(
+    effects: Sequence[RowEffect], grouped: Grouped, question: Question, sources: Sources, level: float
+) -> list[tuple[str, str, list[Study]]]:
+    """Return key, label and studies of everything together and then of each group, the largest group first."""
+    each = [
+        (key, label, studies_of(rows, question.measure, sources, level=level)) for (key, label), rows in grouped.items()
+    ]
+    everything = studies_of(effects, question.measure, sources, level=level)
+    return [("all", "All studies", everything), *sorted(each, key=lambda part: (-len(part[2]), part[1]))]
 
 
 def _between(groups: Sequence[Group]) -> BetweenGroups | None:
@@ -191,15 +202,9 @@ def pool(
         if not effects:
             unanswered.append(_no_answer(question, unused))
             continue
-        members = grouped(effects)
-        studies = [studies_of(m, question.measure, sources, level=level) for m in (effects, *members.values())]
-        prior_here = tau_prior or default_tau_prior(question.measure)
-        groups = [
-            _group(key, label, group, fit, posterior, question)
-            for (key, label), group, (fit, posterior) in zip(
-                [("all", "All studies"), *members], studies, _fits(studies, methods, prior_here), strict=True
-            )
-        ]
+        parts = _parts(effects, grouped(effects), question, sources, level)
+        fits = _fits([studies for _, _, studies in parts], methods, tau_prior or default_tau_prior(question.measure))
+        groups = [_group(*part, *fit, question) for part, fit in zip(parts, fits, strict=True)]
         answers.append(
             Answer(
                 question=question,
@@ -208,7 +213,7 @@ def pool(
                 groups=tuple(groups[1:]),
                 between=_between(groups[1:]),
                 unused=tuple(unused),
-                remarks=remarks.of_answer(question, studies[0]),
+                remarks=remarks.of_answer(question, groups[0].studies),
             )
         )
     if not answers:
