@@ -64,12 +64,14 @@ def ratio_ticks(low: float, high: float) -> list[float]:
     """
     reach = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
     families: list[list[float]] = [
+        linear_ticks(low, high) if high < 1.7 * low else [],
         [0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.4, 1.5],
         [0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2],
         [2.0**i for i in range(-4, 5)],
         [m * 10.0**i for i in reach for m in (1, 2, 5)],
         [10.0**i for i in reach],
         [10.0**i for i in reach if i % 3 == 0],
+        linear_ticks(low, high),
     ]
     fits = [_in_range([math.log(v) for v in family], math.log(low), math.log(high)) for family in families]
     usable = [found for found in fits if FEWEST <= len(found) <= MOST] or [max(fits, key=len)]
