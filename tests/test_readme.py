@@ -1,0 +1,43 @@
+"""The README keeps its word: its commands answer and its Python runs."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+COMMANDS = re.findall(r"^    igfmeta (.+)$", README, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_answers(command, tmp_path):
+    (tmp_path / "table.csv").write_text("study,yi,vi\nA,0.1,0.02\nB,0.4,0.03\nC,-0.1,0.05\n")
+    arguments = [sys.executable, "-W", "error", "-m", "igfmeta", *shlex.split(command)]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout or (tmp_path / "forest.svg").is_file()
+
+
+def test_there_are_commands():
+    assert len(COMMANDS) >= 5
+
+
+def test_the_python_runs(tmp_path):
+    code = "\n".join(re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL))
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, cwd=tmp_path)
+    assert (tmp_path / "forest.pdf").is_file()
+
+
+def test_files_that_it_names_are_there():
+    for name in re.findall(r"\]\(([^)h][^)]*)\)", README):
+        assert (ROOT / name).exists(), name
+
+
+def test_the_two_commands_are_the_first_that_a_reader_meets():
+    first = re.findall(r"^    (.+)$", README, flags=re.MULTILINE)[:2]
+    assert first == ["pip install uv && uv run python -m igfmeta pool --class antibody", "uv run pytest"]
