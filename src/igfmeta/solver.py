@@ -12,12 +12,15 @@ from igfmeta.numerics import Floats, Mask
 #: f(t, rows) -> (value, slope) of the equations with the indices `rows`, at `t`.
 Equations = Callable[[Floats, NDArray[np.intp]], tuple[Floats, Floats]]
 
-#: Relative length of a step at which a root counts as found. Newton's error after such a step is of its square, so
-#: that what remains is rounding.
-STEP = 1e-13
+#: Relative length of a step after which a root counts as found: Newton's error is of the square of its last step, so
+#: that what remains after this one is rounding.
+STEP = 1e-8
 
 #: Relative length below which steps that no longer shrink are rounding errors of the function.
 NOISE = 1e-9
+
+#: Relative width at which a bracket is a number.
+WIDTH = 1e-14
 MAX_STEPS = 200
 
 
@@ -52,7 +55,7 @@ def bracketed_newton(f: Equations, low: Floats, high: Floats, start: Floats | No
             new = t - value / slope
             length = np.abs(new - t)
         shrinks = 2 * length < step
-        done = (length <= STEP * t) | (~shrinks & (length <= NOISE * t)) | (b - a <= STEP * b)
+        done = (shrinks & (length <= STEP * t)) | (~shrinks & (length <= NOISE * t)) | (b - a <= WIDTH * b)
         new = np.where(done | (shrinks & (new > a) & (new < b)), np.clip(new, a, b), _middle(a, b))
         step = np.abs(new - t)
         t = new

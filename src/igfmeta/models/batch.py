@@ -73,8 +73,9 @@ def _scaled(y: Floats, v: Floats, m: Mask) -> Batch:
     scale = np.where(k > 0, scale, 1.0)
     centre = np.where(m, y, 0.0).sum(axis=1) / np.maximum(k, 1)
     # Equal effects must stay equal: rounding of their mean is not heterogeneity.
-    equal = np.where(m, y, -np.inf).max(axis=1, initial=-np.inf) == np.where(m, y, np.inf).min(axis=1, initial=np.inf)
-    y = np.where(m & ~equal[:, None], y - centre[:, None], 0.0)
+    first = y[np.arange(len(y)), m.argmax(axis=1)] if y.shape[1] else centre
+    differ = ((y != first[:, None]) & m).any(axis=1)
+    y = np.where(m & differ[:, None], y - centre[:, None], 0.0)
     return Batch(
         yi=y / np.sqrt(scale)[:, None], vi=v / scale[:, None], mask=m, k=k.astype(float), centre=centre, scale=scale
     )

@@ -58,13 +58,14 @@ def generalized_q(batch: Batch, tau2: Floats) -> Floats:
 def complements(x: Floats) -> Floats:
     """Return, for each element, the sum of the others of its row; x >= 0, shape (batch, k).
 
-    Sum minus element, but for the largest, where that would cancel when it is most of the sum.
+    Sum minus element, but for an element that is most of the sum, where that would cancel.
     """
-    out = row_sum(x)[:, None] - x
-    rows, largest = np.arange(len(x)), x.argmax(axis=1)
-    others = x.copy()
-    others[rows, largest] = 0.0
-    out[rows, largest] = row_sum(others)
+    total = row_sum(x)[:, None]
+    out = total - x
+    rows, large = np.nonzero(x > 0.5 * total)
+    others = x[rows]
+    others[np.arange(len(rows)), large] = 0.0
+    out[rows, large] = row_sum(others)
     return np.asarray(out)
 
 
