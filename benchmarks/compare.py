@@ -196,8 +196,8 @@ def report(found: dict[str, dict[str, Any] | None], whole: dict[str, float], pea
     lines = [
         "# Speed",
         "",
-        f"igfmeta {__version__}, NumPy {np.__version__}, Python {platform.python_version()}, one BLAS thread; medians of "
-        "one run, written by `benchmarks/compare.py`. In brackets: how many times the time of igfmeta.",
+        f"igfmeta {__version__}, NumPy {np.__version__}, Python {platform.python_version()}, one BLAS thread; medians "
+        "of one run, written by `benchmarks/compare.py`. In brackets: how many times the time of igfmeta.",
         "",
         "| work | igfmeta | " + " | ".join(peers) + " |",
         "|---|---|" + "---|" * len(peers),
@@ -207,8 +207,9 @@ def report(found: dict[str, dict[str, Any] | None], whole: dict[str, float], pea
         lines.append(f"| {label} | {own[key]:,.3g} ms | " + " | ".join(cells) + " |")
     lines += [
         "",
-        f"metafor's loop over {MANY:,} sets is timed on {R_LOOP} of them, pymetaanalysis' on 200. PyMARE fits all sets of "
-        "a batch in one call; its figure is for REML with its normal intervals.",
+        f"metafor's loop over {MANY:,} sets is timed on {R_LOOP} of them, pymetaanalysis' on 200. PyMARE fits all sets "
+        "of a batch in one call; its figure is for REML with its normal intervals. metafor's single fit is `rma`, "
+        "`confint` and `predict`; PyMARE and pymetaanalysis give no Q-profile interval with theirs.",
         "",
         "## A whole process",
         "",

@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from igfmeta.errors import IgfmetaError, InputError, NothingToPool
+from igfmeta.synthesis.display import register
 from igfmeta.version import __version__
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ _WHERE = {
     "pool": "igfmeta.synthesis.pooling",
 }
 
+# Results draw themselves, and what draws them stands above them: it is named here and loaded when first needed.
+register(lambda: import_module("igfmeta.plots.drawn"))
+
 __all__ = [
     "Columns",
     "IgfmetaError",
@@ -47,10 +51,6 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module 'igfmeta' has no attribute {name!r}")
-    if _WHERE[name].startswith("igfmeta.synthesis"):
-        from igfmeta.synthesis.display import register
-
-        register(lambda: import_module("igfmeta.plots.drawn"))
     return getattr(import_module(_WHERE[name]), name)
 
 

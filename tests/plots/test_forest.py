@@ -290,6 +290,26 @@ def test_results_draw_themselves(antibodies, tmp_path):
     assert [path.name for path in written] == ["f-os.svg", "f-progression.svg", "f-orr.svg"]
 
 
+def test_columns_are_selectable_on_either_side(antibodies):
+    drawn = antibodies.forest(bayes=False, left=("agent", "phase"), right=("estimate", "rule")).named[0][1]
+    layout = lay_out(drawn)
+    assert [column.heading for column in layout.left] == ["Study", "Agent", "Phase"]
+    assert [column.key for column in layout.right] == ["estimate", "rule"]
+    study = next(line for line in layout.lines if line.cells["label"].startswith("Fuchs"))
+    assert (study.cells["agent"], study.cells["phase"]) == ("ganitumab", "3")
+    assert not any(line.kind == "posterior" for line in layout.lines)
+    with pytest.raises(InputError, match="column on the left was 'colour'"):
+        antibodies.forest(left=("colour",))
+
+
+def test_a_study_whose_numbers_give_no_effect_keeps_its_line(antibodies):
+    layout = lay_out(dict(antibodies.forest().named)["progression"])
+    heading = next(i for i, line in enumerate(layout.lines) if line.cells["label"] == "Not estimable")
+    assert "robertson2013-01" in layout.lines[heading + 1].cells["label"]
+    assert layout.lines[heading + 1].cells["estimate"] == "–"
+    assert "one- or two-sided" in layout.lines[heading + 1].hover
+
+
 def test_files_by_suffix(forest, tmp_path):
     for suffix in (".svg", ".pdf", ".png", ".html", ".txt"):
         assert save_forest(forest, tmp_path / f"f{suffix}").stat().st_size > 500

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,12 +39,14 @@ class Forests:
         )
 
 
-def pool_forests(result: PoolResult, *, bayes: bool = True) -> Forests:
-    """Return the forests of a pool, one per answer."""
+def pool_forests(
+    result: PoolResult, *, bayes: bool = True, left: Sequence[str] | None = None, right: Sequence[str] | None = None
+) -> Forests:
+    """Return the forests of a pool, one per answer; for the options see `igfmeta.plots.pool_forest.answer_forest`."""
     names = [f"{a.question.name}-{a.question.measure.lower()}" for a in result]
     plain = [answer.question.name for answer in result]
     chosen = plain if len(set(plain)) == len(plain) else names
-    drawn = (answer_forest(answer, bayes=bayes) for answer in result)
+    drawn = (answer_forest(answer, bayes=bayes, left=left, right=right) for answer in result)
     return Forests(tuple(zip(chosen, drawn, strict=True)))
 
 
@@ -52,9 +55,9 @@ def fit_forests(result: FitResult) -> Forests:
     return Forests((("fit", fit_forest(result)),))
 
 
-def forests(result: Any) -> Forests:
+def forests(result: Any, **options: Any) -> Forests:
     """Return the forests of a pool or of a fit."""
-    return pool_forests(result) if isinstance(result, PoolResult) else fit_forests(result)
+    return pool_forests(result, **options) if isinstance(result, PoolResult) else fit_forests(result, **options)
 
 
 def html(result: Any) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from igfmeta import formatting as f
 from igfmeta.effects.scales import label_of, null_value, transform_of
+from igfmeta.errors import check_choice
 from igfmeta.numerics import t_quantile
 from igfmeta.plots.forest import Forest, ForestGroup, ForestRow, ForestSummary, Transform
 from igfmeta.synthesis.results import Answer, Group, methods_of
@@ -47,7 +49,12 @@ def _row(answer: Answer, study: Study, weight: float) -> ForestRow:
         source=study.citation,
         cells={
             "agent": study.agent,
+            "class": study.agent_class,
             "tumor": study.tumor_type,
+            "subtype": study.tumor_subtype,
+            "phase": study.phase,
+            "year": f"{study.year:.0f}" if study.year == study.year else "",
+            "rule": study.derivation,
             "n": f.count(study.patients) if study.patients == study.patients else "",
             "experimental": _counts(study, 0),
             "control": _counts(study, 2),
@@ -88,8 +95,27 @@ def _summary(answer: Answer, group: Group, label: str, bayes: bool) -> ForestSum
         text=_heterogeneity(group),
         second=second,
         second_label="Posterior" if bayes else "",
-        cells={"n": f.count(group.patients) if group.patients else ""},
+        cells={"n": ("≥" if group.patients_missing else "") + f.count(group.patients) if group.patients else ""},
     )
+
+
+#: Columns that can stand beside the plot, with their headings; `estimate` and `weight` make their own.
+COLUMNS = {
+    "experimental": "n exp.", "control": "n ctl.", "n": "n", "agent": "Agent", "class": "Class", "tumor": "Tumour",
+    "subtype": "Subtype", "phase": "Phase", "year": "Year", "rule": "Rule", "estimate": "", "weight": "",
+}  # fmt: skip
+
+
+def _chosen(side: str, columns: Sequence[str]) -> tuple[str, ...]:
+    accepted = [name for name in COLUMNS if side == "right" or COLUMNS[name]]
+    return tuple(check_choice(f"column on the {side}", name, accepted) for name in columns)
+
+
+def _not_estimable(answer: Answer) -> tuple[ForestGroup, ...]:
+    """Return the studies that answer the question and whose numbers give no effect, each with a dash."""
+    missing = [item for item in answer.unused if item.not_estimable]
+    rows = tuple(ForestRow(f"{m.label} ({m.row_id})", None, None, None, None, source=m.reason) for m in missing)
+    return (ForestGroup(heading="Not estimable", rows=rows, summary=None),) if rows else ()
 
 
 def _groups(answer: Answer, bayes: bool) -> tuple[ForestGroup, ...]:
@@ -98,7 +124,7 @@ def _groups(answer: Answer, bayes: bool) -> tuple[ForestGroup, ...]:
         for study, weight in zip(answer.overall.studies, answer.overall.fit.weights, strict=True)
     }
     shown = answer.groups or (answer.overall,)
-    return tuple(
+    groups = tuple(
         ForestGroup(
             heading=group.label if answer.groups else None,
             rows=tuple(_row(answer, study, weights.get(study.row_ids, float("nan"))) for study in group.studies),
@@ -106,6 +132,7 @@ def _groups(answer: Answer, bayes: bool) -> tuple[ForestGroup, ...]:
         )
         for group in shown
     )
+    return (*groups, *_not_estimable(answer))
 
 
 def _lines(answer: Answer) -> tuple[str, ...]:
@@ -131,7 +158,13 @@ def _favours(answer: Answer) -> tuple[str, str] | None:
     return sides if answer.question.better == "lower" else (sides[1], sides[0])
 
 
-def answer_forest(answer: Answer, *, bayes: bool = True) -> Forest:
+def _has_events(answer: Answer) -> bool:
+    return answer.question.measure != "HR"
+
+
+def answer_forest(
+    answer: Answer, *, bayes: bool = True, left: Sequence[str] | None = None, right: Sequence[str] | None = None
+) -> Forest:
     """Return the forest plot of one answer.
 
     Parameters
@@ -139,11 +172,20 @@ def answer_forest(answer: Answer, *, bayes: bool = True) -> Forest:
     answer : Answer
     bayes : bool
         Draw the posterior beside each pooled effect.
+    left, right : sequence of str, optional
+        Columns beside the plot, of `COLUMNS`. Default: numbers of patients on the left (events for rates), estimate and
+        weight on the right.
+
+    Raises
+    ------
+    InputError
+        A column that there is not.
     """
     rate = _is_rate(answer)
     marks = sorted({mark for study in answer.overall.studies for mark in study.marks})
     transform: Transform = "identity" if rate else transform_of(answer.question.measure)
-    left = (("experimental", "Events/n"),) if rate else (("experimental", "n exp."), ("control", "n ctl."))
+    beside = _chosen("left", left if left is not None else ("experimental",) if rate else ("experimental", "control"))
+    headings = {**COLUMNS, "experimental": "Events/n"} if rate or _has_events(answer) else COLUMNS
     effect = "Rate %" if rate else label_of(answer.question.measure).capitalize()
     return Forest(
         title=f"{answer.question.label}: {label_of(answer.question.measure)}",
@@ -154,8 +196,8 @@ def answer_forest(answer: Answer, *, bayes: bool = True) -> Forest:
         transform=transform,
         null=None if rate else null_value(answer.question.measure),
         favours=_favours(answer),
-        left_columns=left,
-        right_columns=("estimate", "weight"),
+        left_columns=tuple((name, headings[name]) for name in beside),
+        right_columns=_chosen("right", right if right is not None else ("estimate", "weight")),
         weight_label="Weight (random effects, all studies)",
         lines=_lines(answer),
         footnotes=tuple((mark, MARKS[mark]) for mark in marks),

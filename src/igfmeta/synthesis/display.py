@@ -11,7 +11,7 @@ _loaders: list[Callable[[], Drawing]] = []
 class Drawing(Protocol):
     """What a drawing layer offers."""
 
-    def forests(self, result: Any) -> Any:
+    def forests(self, result: Any, **options: Any) -> Any:
         """Return the forests of a result."""
 
     def html(self, result: Any) -> str:
@@ -26,9 +26,16 @@ def register(loader: Callable[[], Drawing]) -> None:
 class Drawn:
     """Gives a result its figures."""
 
-    def forest(self) -> Any:
-        """Return the forest plots of this result: each draws itself in a notebook and has `save(path)`."""
-        return _loaders[0]().forests(self)
+    def forest(self, **options: Any) -> Any:
+        """Return the forest plots of this result: they draw themselves in a notebook and have `save(path)`.
+
+        Parameters
+        ----------
+        **options
+            Of a pool: `bayes` (draw the posterior beside each pooled effect; default True), `left` and `right` (columns
+            beside the plot, in order). See `igfmeta.plots.drawn.pool_forests`.
+        """
+        return _loaders[0]().forests(self, **options)
 
     def _repr_html_(self) -> str:
         return _loaders[0]().html(self)

@@ -14,12 +14,17 @@ USE_LEVELS = ("primary", "sensitivity")
 
 @dataclass(frozen=True)
 class Unused:
-    """A row that was found and not used, with the reason."""
+    """A row that was found and not used, with the reason.
+
+    `not_estimable` marks a row that answers the question and whose numbers give no effect: a forest keeps its line.
+    """
 
     row_id: str
     study_id: str
     outcome: str
     reason: str
+    label: str = ""
+    not_estimable: bool = False
 
 
 def _why_use(row: Row, use: str) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypedDict, Unpack
 
 import numpy as np
@@ -23,7 +24,7 @@ from igfmeta.synthesis.methods import Methods
 from igfmeta.synthesis.questions import OutcomeInfo, Question, questions
 from igfmeta.synthesis.results import Answer, BetweenGroups, Group, NoAnswer, PoolResult
 from igfmeta.synthesis.rows_to_effects import RowEffect, effects_of
-from igfmeta.synthesis.studies import Sources, Study, studies_of
+from igfmeta.synthesis.studies import Sources, Study, row_label, studies_of
 from igfmeta.version import __version__
 
 
@@ -107,13 +108,17 @@ def _between(groups: Sequence[Group]) -> BetweenGroups | None:
 
 
 def _usable(
-    rows: Sequence[Row], question: Question, use: str, criteria: Mapping[str, Any]
+    rows: Sequence[Row], question: Question, use: str, criteria: Mapping[str, Any], sources: Sources
 ) -> tuple[list[RowEffect], list[Unused]]:
     candidates, unused = eligible(
         rows, question, use=use, regimen=criteria.get("regimen"), contrast=criteria.get("contrast")
     )
     effects = effects_of(candidates, question)
-    unused += [left_out(effect.row, effect.reason) for effect in effects if effect.reason is not None]
+    unused += [
+        replace(left_out(effect.row, effect.reason), label=row_label(effect.row, sources), not_estimable=True)
+        for effect in effects
+        if effect.reason is not None
+    ]
     effects = [effect for effect in effects if effect.reason is None]
     kept, repeated = once_per_study([effect.row for effect in effects], question)
     chosen = {row["row_id"] for row in kept}
@@ -198,7 +203,7 @@ def pool(
     answers: list[Answer] = []
     unanswered: list[NoAnswer] = []
     for question in asked:
-        effects, unused = _usable(rows, question, use, criteria)
+        effects, unused = _usable(rows, question, use, criteria, sources)
         if not effects:
             unanswered.append(_no_answer(question, unused))
             continue

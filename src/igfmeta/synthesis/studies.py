@@ -124,8 +124,10 @@ def _study_name(study_id: str, author: str, year: float, authors: Mapping[str, s
     return surname if np.isnan(year) else f"{surname} {year:.0f}"
 
 
-def _label(row: Row, source: Mapping[str, Any] | None, authors: Mapping[str, str]) -> str:
-    name = _study_name(row["study_id"], source["first_author"] if source else "", row["year"], authors)
+def row_label(row: Row, sources: Sources) -> str:
+    """Return the name of a row's study: author and year, and the trial where its name is short."""
+    source = sources.rows.get(row["source_id"])
+    name = _study_name(row["study_id"], source["first_author"] if source else "", row["year"], sources.surnames)
     trial = row.get("trial_name", "")
     return f"{name} ({trial})" if trial and len(trial) <= 16 else name
 
@@ -235,7 +237,7 @@ def _study(
     estimate, ci_lower, ci_upper = _own_interval(yi, vi, counts, measure, level)
     source = sources.rows.get(row["source_id"])
     return Study(
-        label=_label(row, source, sources.surnames),
+        label=row_label(row, sources),
         study_id=row["study_id"],
         row_ids=tuple(effect.row["row_id"] for effect in effects),
         agent=row["agent"],
