@@ -178,6 +178,16 @@ def test_help_names_every_option():
     assert answered("--version").startswith("igfmeta ")
 
 
+@pytest.mark.parametrize("command", ["pool", "fit"])
+def test_help_lists_every_method(command):
+    from igfmeta.models.inference import CI_METHODS
+    from igfmeta.models.prediction import PI_METHODS
+    from igfmeta.models.registry import TAU2_METHODS
+
+    words = set(answered(command, "--help").replace(",", " ").replace(".", " ").split())
+    assert {*TAU2_METHODS, *CI_METHODS, *PI_METHODS} <= words
+
+
 def test_no_command_shows_the_help():
     done = run()
     assert done.returncode == 2

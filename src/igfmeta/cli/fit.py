@@ -23,12 +23,14 @@ def _column(text: str) -> Any:
     return typer.Option(help=text, rich_help_panel=_COLUMNS, metavar="COLUMN")
 
 
-def _model(text: str, *names: str) -> Any:
-    return typer.Option(*names, help=text, rich_help_panel=_MODEL)
+def _model(text: str, *names: str, metavar: str | None = "NAME") -> Any:
+    return typer.Option(*names, help=text, rich_help_panel=_MODEL, metavar=metavar)
 
 
 def fit(
-    data: Annotated[Path, typer.Option(help="The table: CSV (comma, semicolon or tab), Parquet or Excel.")],
+    data: Annotated[
+        Path, typer.Option(help="The table: CSV (comma, semicolon or tab), Parquet or Excel.", metavar="FILE")
+    ],
     yi: Annotated[str | None, _column("Effects on the analysis scale, with --vi or --sei.")] = None,
     vi: Annotated[str | None, _column("Their sampling variances.")] = None,
     sei: Annotated[str | None, _column("Their standard errors.")] = None,
@@ -49,7 +51,7 @@ def fit(
     scale: Annotated[
         str | None, _model("log: estimates are ratios (or effects are logs); identity: they are differences.")
     ] = None,
-    ci_level: Annotated[float, _model("Level of the intervals in the table.")] = 0.95,
+    ci_level: Annotated[float, _model("Level of the intervals in the table.", metavar="NUMBER")] = 0.95,
     zero_cells: Annotated[
         str, _model("What is done about zero cells: none, only0, if0all, all, treatment_arm.")
     ] = "only0",
@@ -59,9 +61,9 @@ def fit(
     ci: Annotated[str, _model("Interval of the pooled effect: z, t, HK, HK-floor, KR.")] = "HK",
     pi: Annotated[str, _model("Prediction interval: z, V, HTS, HK, HK-PR, KR, KR-PR.")] = "HK",
     tau2_ci: Annotated[str, _model("Interval of tau2: QP (Q-profile), PL (profile likelihood), none.")] = "QP",
-    level: Annotated[float, _model("Level of every interval in the result.")] = 0.95,
+    level: Annotated[float, _model("Level of every interval in the result.", metavar="NUMBER")] = 0.95,
     subgroup_tau2: Annotated[str, _model("tau2 of the subgroups: separate or common.")] = "separate",
-    bayes: Annotated[bool, _model("Also give the Bayesian posterior.", "--bayes")] = False,
+    bayes: Annotated[bool, _model("Also give the Bayesian posterior.", "--bayes", metavar=None)] = False,
     prior: Annotated[str | None, _model('Prior of tau, such as "half-normal(0.5)"; asks for --bayes.')] = None,
     leave_one_out: Annotated[bool, typer.Option("--leave-one-out", help="Also pool without each study.")] = False,
     cumulative: Annotated[

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from igfmeta.evidence.tables import Evidence
     from igfmeta.synthesis.results import PoolResult
 
+_QUESTION = "Question"
 _SELECT = "Which studies"
 _MODEL = "Model"
 
@@ -24,11 +25,15 @@ Many = list[str] | None
 
 
 def _select(text: str, *names: str) -> Any:
-    return typer.Option(*names, help=text, rich_help_panel=_SELECT)
+    return typer.Option(*names, help=text, rich_help_panel=_SELECT, metavar="NAME[,NAME]")
 
 
-def _model(text: str) -> Any:
-    return typer.Option(help=text, rich_help_panel=_MODEL)
+def _asked(text: str, metavar: str = "NAME") -> Any:
+    return typer.Option(help=text, rich_help_panel=_QUESTION, metavar=metavar)
+
+
+def _model(text: str, metavar: str = "NAME") -> Any:
+    return typer.Option(help=text, rich_help_panel=_MODEL, metavar=metavar)
 
 
 @dataclass
@@ -45,7 +50,10 @@ class Selected:
     partners: Annotated[Many, _select("What the agent is combined with.")] = None
     phase: Annotated[Many, _select("Phase of trial.")] = None
     design: Annotated[Many, _select("Design of trial.")] = None
-    year: Annotated[str | None, _select("A year (2014) or a range (2010-2015).")] = None
+    year: Annotated[
+        str | None,
+        typer.Option(help="A year (2014) or a range (2010-2015).", rich_help_panel=_SELECT, metavar="YEAR[-YEAR]"),
+    ] = None
     biomarker: Annotated[Many, _select("Biomarker selection of the patients.")] = None
     contrast: Annotated[
         Many,
@@ -54,7 +62,11 @@ class Selected:
     study: Annotated[Many, _select("Study, by its study_id.")] = None
     data: Annotated[
         Path | None,
-        typer.Option(help="Evidence of your own: a folder of tables, or one trials table.", metavar="DIR_OR_FILE"),
+        typer.Option(
+            help="Evidence of your own: a folder of tables, or one trials table.",
+            metavar="DIR_OR_FILE",
+            rich_help_panel=_SELECT,
+        ),
     ] = None
 
     def criteria(self) -> dict[str, Any]:
@@ -76,12 +88,13 @@ class Request(Selected):
     """Which studies, which question, which model: the options of every command that pools the evidence."""
 
     outcome: Annotated[
-        Many, typer.Option(help="Outcome (os, pfs, orr ...) or family (progression). Default: os, progression, orr.")
+        Many,
+        _asked("Outcome (os, pfs, orr ...) or family (progression). Default: os, progression, orr.", "NAME[,NAME]"),
     ] = None
-    by: Annotated[str, typer.Option(help="Groups: class, agent, tumor, tumor_group, phase, biomarker, none.")] = "tumor"
-    use: Annotated[str, _select("primary, or sensitivity to add the rows marked so.")] = "primary"
+    by: Annotated[str, _asked("Groups: class, agent, tumor, tumor_group, phase, biomarker, none.")] = "tumor"
+    use: Annotated[str, _asked("primary, or sensitivity to add the rows marked so.")] = "primary"
     measure: Annotated[
-        str | None, _model("HR; OR, RR, RD, PETO, AS for two arms; PLO, PLN, PR, PAS, PFT for one arm.")
+        str | None, _asked("HR; OR, RR, RD, PETO, AS for two arms; PLO, PLN, PR, PAS, PFT for one arm.")
     ] = None
     method: Annotated[
         str,
@@ -90,7 +103,7 @@ class Request(Selected):
     ci: Annotated[str, _model("Interval of the pooled effect: z, t, HK, HK-floor, KR.")] = "HK"
     pi: Annotated[str, _model("Prediction interval: z, V, HTS, HK, HK-PR, KR, KR-PR.")] = "HK"
     prior: Annotated[str | None, _model('Prior of tau, such as "half-normal(0.5)" or "half-cauchy(0.5)".')] = None
-    level: Annotated[float, _model("Level of every interval.")] = 0.95
+    level: Annotated[float, _model("Level of every interval.", "NUMBER")] = 0.95
 
     def pool(self) -> PoolResult:
         """Pool what was asked for."""

@@ -90,8 +90,8 @@ def _lines(result: FitResult) -> tuple[str, ...]:
             f"τ² = {f.small(fit.tau2, 4)} ({f.interval(fit.tau2_ci_lower, fit.tau2_ci_upper, 4)}); "
             f"I² = {f.number(fit.i2, 0)} %"
         )
-    if result.subgroups is not None:
-        test = result.subgroups
+    test = result.subgroups
+    if test is not None and test.q_between is not None:
         lines.append(
             f"Between groups: Q = {f.number(test.q_between)}, df = {test.q_between_df} "
             f"({f.p_value(test.p_between)}); tau2 {test.tau2}"

@@ -80,8 +80,11 @@ def _subgroups(result: FitResult) -> SummaryTable | None:
     if groups is None:
         return None
     rows = [_cells(result, str(level), fit) for level, fit in zip(groups.levels, groups.fits, strict=True)]
-    test = f"Between groups: Q = {f.number(groups.q_between)}, df = {groups.q_between_df}, "
-    notes = (f"{test}{f.p_value(groups.p_between)}; tau2 of the groups: {groups.tau2}.",)
+    test = (
+        f"Between groups: Q = {f.number(groups.q_between)}, df = {groups.q_between_df}, {f.p_value(groups.p_between)}"
+    )
+    compared = test if groups.q_between is not None else "One group: nothing to compare"
+    notes = (f"{compared}; tau2 of the groups: {groups.tau2}.",)
     return SummaryTable("Subgroups", _columns(result, "Group"), tuple(rows), frozenset(), notes)
 
 

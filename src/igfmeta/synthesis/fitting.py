@@ -27,6 +27,9 @@ from igfmeta.version import __version__
 if TYPE_CHECKING:
     import pandas as pd
 
+#: The group of the studies whose group is blank.
+BLANK = "(blank)"
+
 _NATURAL = ("estimate", "ci_lower", "ci_upper", "pi_lower", "pi_upper")
 
 
@@ -284,7 +287,7 @@ def fit(
         raise NothingToPool(f"No row can be used: {reasons}." if reasons else "The table has no rows.")
     yi, vi = effects.sizes.yi[usable], effects.sizes.vi[usable]
     labels = _labels(table, study)
-    groups = _texts(table, subgroup) if subgroup else None
+    groups = [text or BLANK for text in _texts(table, subgroup)] if subgroup else None
     options = methods.frequentist()
     pooled = pooling.pool_one(yi, vi, **options)
     shown = effects.sizes.measure
