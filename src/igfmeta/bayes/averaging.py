@@ -117,7 +117,7 @@ def average_models(
     log_marginal = {
         "H0c": _common(y, v, at_zero)[0],
         "H1c": common,
-        "H0r": float(integrate(y, v, np.zeros(1), tau_prior, at_zero).log_marginal[0]),
+        "H0r": float(integrate(y, v, np.zeros(1), tau_prior, at_zero)[0][1].log_marginal[0]),
         "H1r": float(full.grid.log_marginal[0]),
     }
     top = max(log_marginal.values())

@@ -10,22 +10,31 @@ import numpy as np
 from scipy import special
 
 from igfmeta.bayes.mappings import Mapping
-from igfmeta.bayes.quadrature import Grid, barycentric, cumulation, interpolate, rule
-from igfmeta.numerics import Floats
+from igfmeta.bayes.quadrature import Grid, barycentric, cumulation, interpolate, interpolated_slope, rule
+from igfmeta.numerics import Floats, row_sum
 from igfmeta.solver import bracketed_newton
 
-#: Halvings of the search for the shortest interval: its lower tail probability is found to 1e-12.
-HALVINGS = 36
+#: Components lighter than this, over every data set of a batch, are left out.
+NEGLIGIBLE = 1e-18
+
+#: The least lower tail of a shortest interval; less is an interval that begins at the lower end.
+LEAST_TAIL = 1e-12
 
 
 class Distribution(Protocol):
     """What an interval needs; every argument and result of shape (batch,)."""
 
+    @property
+    def begins(self) -> bool:
+        """Whether there is a lower end, at which the density may be above 0."""
+
     def rows(self, rows: Any) -> Distribution: ...
 
     def density(self, x: Floats) -> Floats: ...
 
-    def quantile(self, p: Floats) -> Floats: ...
+    def relative_slope(self, x: Floats) -> Floats: ...
+
+    def quantile(self, p: Floats, start: Floats | None = None) -> Floats: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,34 +45,58 @@ class NormalMixture:
     mean: Floats
     sd: Floats
 
+    @property
+    def begins(self) -> bool:
+        return False
+
+    @classmethod
+    def of(cls, weight: Floats, mean: Floats, variance: Floats) -> NormalMixture:
+        """Return the mixture without the components that weigh nothing."""
+        kept = weight.max(axis=0) > NEGLIGIBLE
+        return cls(weight[:, kept], mean[:, kept], np.sqrt(variance[:, kept]))
+
     def rows(self, rows: Any) -> NormalMixture:
         return NormalMixture(self.weight[rows], self.mean[rows], self.sd[rows])
 
+    def _standardized(self, x: Floats) -> Floats:
+        return np.asarray((np.asarray(x)[:, None] - self.mean) / self.sd)
+
     def cdf(self, x: Floats) -> Floats:
         """Return P(X <= x); x of shape (batch,)."""
-        return np.asarray(np.vecdot(self.weight, special.ndtr((np.asarray(x)[:, None] - self.mean) / self.sd)))
+        return np.asarray(np.vecdot(self.weight, special.ndtr(self._standardized(x))))
 
     def density(self, x: Floats) -> Floats:
-        z = (np.asarray(x)[:, None] - self.mean) / self.sd
+        z = self._standardized(x)
         return np.asarray(np.vecdot(self.weight, np.exp(-0.5 * z * z) / self.sd) / np.sqrt(2 * np.pi))
 
-    def quantile(self, p: Floats) -> Floats:
-        """Return the x with P(X <= x) = p; it lies between the least and the largest quantile of the components."""
-        each = self.mean + special.ndtri(p)[:, None] * self.sd
-        relevant = self.weight > 1e-18
-        low = np.where(relevant, each, np.inf).min(axis=1)
-        high = np.where(relevant, each, -np.inf).max(axis=1)
-        # Components with one common quantile leave a bracket without width.
-        margin = 1e-3 * np.vecdot(self.weight, self.sd)
-        low, high = low - margin, high + margin
-        start = np.clip(np.vecdot(self.weight, each), low, high) - low
+    def relative_slope(self, x: Floats) -> Floats:
+        """Return the derivative of the logarithm of the density."""
+        z = self._standardized(x)
+        each = self.weight * np.exp(-0.5 * z * z) / self.sd
+        return -np.vecdot(each, z / self.sd) / row_sum(each)
+
+    def quantile(self, p: Floats, start: Floats | None = None) -> Floats:
+        """Return the x with P(X <= x) = p.
+
+        The search is for the distance from a point one standard deviation beyond the centre, so that its relative
+        precision is that of the quantile however far out the widest components lie.
+        """
+        centre = np.vecdot(self.weight, self.mean)
+        unit = np.exp(np.vecdot(self.weight, np.log(self.sd)))
+        side = np.where(self.cdf(centre) < p, 1.0, -1.0)
+        tail = np.where(side > 0, 1 - p, p)
+        origin = centre - side * unit
+        each = side[:, None] * (self.mean - origin[:, None]) - special.ndtri(tail)[:, None] * self.sd
+        high = np.where(self.weight > NEGLIGIBLE, each, 2 * unit[:, None]).max(axis=1) + unit
+        first = unit * (1 + np.abs(special.ndtri(tail))) if start is None else side * (start - origin)
 
         def equations(t: Floats, rows: Any) -> tuple[Floats, Floats]:
             part = self.rows(rows)
-            x = low[rows] + t
-            return p[rows] - part.cdf(x), -part.density(x)
+            z = part._standardized(origin[rows] + side[rows] * t) * -side[rows][:, None]
+            beyond = np.vecdot(part.weight, special.ndtr(z))
+            return beyond - tail[rows], -np.vecdot(part.weight, np.exp(-0.5 * z * z) / part.sd) / np.sqrt(2 * np.pi)
 
-        return np.asarray(low + bracketed_newton(equations, np.zeros(len(p)), high - low, start)[0])
+        return np.asarray(origin + side * bracketed_newton(equations, 0.5 * unit, high, first)[0])
 
     def moments(self) -> tuple[Floats, Floats]:
         """Return mean and standard deviation."""
@@ -94,6 +127,10 @@ class TauPosterior:
     values: Floats
     cumulated: Floats
 
+    @property
+    def begins(self) -> bool:
+        return True
+
     @classmethod
     def of(cls, grid: Grid) -> TauPosterior:
         n = grid.u.shape[1]
@@ -116,16 +153,28 @@ class TauPosterior:
         in_share = np.maximum(self._at(u / self.reach)[1], 0.0)
         return np.where(u < self.reach, in_share / self.reach * np.exp(-self.mapping.log_slope(u, self.size)), 0.0)
 
-    def quantile(self, p: Floats) -> Floats:
+    def relative_slope(self, tau: Floats) -> Floats:
+        """Return the derivative of the logarithm of the density."""
+        u = self.mapping.share(tau, self.size)
+        of_density = barycentric(self.values.shape[1], with_zero=False)
+        value = interpolate(u / self.reach, self.values, *of_density)
+        slope = interpolated_slope(u / self.reach, value, self.values, *of_density)
+        by_share = slope / (value * self.reach) - self.mapping.log_slope_rate(u)
+        return np.asarray(by_share * np.exp(-self.mapping.log_slope(u, self.size)))
+
+    def quantile(self, p: Floats, start: Floats | None = None) -> Floats:
         """Return the tau with P(T <= tau) = p."""
-        nodes, _ = barycentric(self.values.shape[1], with_zero=True)
-        start = nodes[(self.cumulated < p[:, None]).sum(axis=1).clip(0, len(nodes) - 1)]
+        if start is None:
+            nodes, _ = barycentric(self.values.shape[1], with_zero=True)
+            share = nodes[(self.cumulated < p[:, None]).sum(axis=1).clip(0, len(nodes) - 1)]
+        else:
+            share = self.mapping.share(np.maximum(start, np.finfo(float).tiny), self.size) / self.reach
 
         def equations(x: Floats, rows: Any) -> tuple[Floats, Floats]:
             value, slope = self.rows(rows)._at(x)
             return p[rows] - value, -slope
 
-        share, _ = bracketed_newton(equations, np.zeros(len(p)), np.ones(len(p)), start)
+        share, _ = bracketed_newton(equations, np.zeros(len(p)), np.ones(len(p)), share)
         return np.where(p > 0, self.mapping.tau(share * self.reach, self.size), 0.0)
 
 
@@ -140,24 +189,60 @@ def central(distribution: Distribution, level: float, batch: int) -> list[Floats
     return quantiles(distribution, (0.5, 0.5 - level / 2, 0.5 + level / 2), batch)
 
 
+class _Ends:
+    """The ends of intervals with a given lower tail; each search begins where the last one ended."""
+
+    def __init__(self, distribution: Distribution, level: float, batch: int) -> None:
+        self.median, *both = central(distribution, level, batch)
+        self.distribution = distribution.rows(np.tile(np.arange(batch), 2))
+        self.level, self.batch = level, batch
+        self.p = self._probabilities(np.full(batch, 0.5 - level / 2))
+        self.x = np.concatenate(both)
+        self.density = self.distribution.density(self.x)
+
+    def _probabilities(self, tail: Floats) -> Floats:
+        return np.concatenate([tail, np.minimum(tail + self.level, 1 - 1e-16)])
+
+    def at(self, tail: Floats, rows: Any) -> tuple[Any, Distribution, Floats]:
+        """Return the ends (lower, then upper) of some data sets, with their distribution, and keep them."""
+        both = np.concatenate([rows, rows + self.batch])
+        part, p = self.distribution.rows(both), self._probabilities(tail)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            ahead = self.x[both] + (p - self.p[both]) / self.density[both]
+        x = part.quantile(p, np.where(np.isfinite(ahead), ahead, self.x[both]))
+        self.p[both], self.x[both], self.density[both] = p, x, part.density(x)
+        return both, part, x
+
+    def excess(self, tail: Floats, rows: Any) -> tuple[Floats, Floats]:
+        """Return the logarithm of upper over lower density, and its slope by the lower tail."""
+        both, part, x = self.at(tail, rows)
+        density = self.density[both]
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            lower, upper = np.log(density).reshape(2, len(rows))
+            slope = (part.relative_slope(x) / density).reshape(2, len(rows))
+            return upper - lower, slope[1] - slope[0]
+
+
 def shortest(distribution: Distribution, level: float, batch: int) -> list[Floats]:
     """Return the median, and the shortest interval of a distribution with one mode.
 
-    Its ends have equal density, or it begins at 0. The lower tail probability is found by bisection: while the density
-    is higher at the upper end, it must grow.
+    Its ends have equal density, or it begins at the lower end, where the density is highest: the root of the difference
+    of the log densities, as a function of the lower tail probability.
     """
-    twice = distribution.rows(np.tile(np.arange(batch), 2))
-
-    def ends(tail: Floats) -> Floats:
-        return twice.quantile(np.concatenate([tail, np.minimum(tail + level, 1 - 1e-16)]))
-
-    low, high = np.zeros(batch), np.full(batch, 1 - level)
-    for _ in range(HALVINGS):
-        middle = 0.5 * (low + high)
-        lower, upper = twice.density(ends(middle)).reshape(2, batch)
-        low, high = np.where(lower < upper, middle, low), np.where(lower < upper, high, middle)
-    found = ends(np.where(low == 0, 0.0, 0.5 * (low + high))).reshape(2, batch)
-    return [distribution.quantile(np.full(batch, 0.5)), found[0], found[1]]
+    ends, rows = _Ends(distribution, level, batch), np.arange(batch)
+    least = np.full(batch, LEAST_TAIL)
+    inside = np.flatnonzero(ends.excess(least, rows)[0] > 0) if distribution.begins else rows
+    tail = np.zeros(batch)
+    if len(inside):
+        found, _ = bracketed_newton(
+            lambda t, part: ends.excess(t, inside[part]),
+            least[inside],
+            np.full(len(inside), 1 - level),
+            np.full(len(inside), 0.5 - level / 2),
+        )
+        tail[inside] = found
+    lower, upper = ends.at(tail, rows)[2].reshape(2, batch)
+    return [ends.median, lower, upper]
 
 
 INTERVALS: dict[str, Callable[[Distribution, float, int], list[Floats]]] = {

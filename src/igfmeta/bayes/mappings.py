@@ -19,6 +19,8 @@ class Mapping(Protocol):
 
     def log_slope(self, u: Floats, size: Floats) -> Floats: ...
 
+    def log_slope_rate(self, u: Floats) -> Floats: ...
+
 
 @dataclass(frozen=True)
 class Rational:
@@ -33,6 +35,10 @@ class Rational:
     def log_slope(self, u: Floats, size: Floats) -> Floats:
         """Return log(d tau / du)."""
         return np.asarray(np.log(size) - 2 * np.log1p(-u))
+
+    def log_slope_rate(self, u: Floats) -> Floats:
+        """Return the derivative of `log_slope` by u."""
+        return 2 / (1 - u)
 
 
 @dataclass(frozen=True)
@@ -56,3 +62,9 @@ class Logarithmic:
         z = s / (1 - s * s)
         slope = np.log(size) + z + np.log(2 * (1 + s * s)) - 2 * np.log(1 - s * s)
         return np.where(np.abs(z) < self.limit, slope, -np.inf)
+
+    def log_slope_rate(self, u: Floats) -> Floats:
+        """Return the derivative of `log_slope` by u."""
+        s = 2 * u - 1
+        rest = 1 - s * s
+        return np.asarray(2 * ((1 + s * s) / rest**2 + 2 * s / (1 + s * s) + 4 * s / rest))

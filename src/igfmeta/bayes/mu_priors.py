@@ -66,7 +66,7 @@ def TMu(location: float, scale: float, df: float) -> MuPrior:  # noqa: N802
     """
     _checked("t", location, scale=scale, df=df)
     half = df / 2
-    x = np.arange(-72.0 / df, np.log(80.0 / min(half, 40.0)) + 1.0, 0.2 / np.sqrt(1 + half / 4))
+    x = np.arange(-72.0 / df, np.log(80.0 / min(half, 40.0)) + 1.0, 0.3 / np.sqrt(1 + half / 4))
     log_weights = half * np.log(half) - lgamma(half) + half * x - half * np.exp(x) + np.log(x[1] - x[0])
     keep = log_weights > -45
     label = f"t({location:g}, {scale:g}, {df:g})"

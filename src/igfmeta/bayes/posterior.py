@@ -10,14 +10,14 @@ import numpy as np
 from igfmeta.bayes.distributions import INTERVALS, NormalMixture, TauPosterior
 from igfmeta.bayes.mu_priors import FlatMu, MuPrior
 from igfmeta.bayes.quadrature import Grid, given_tau, integrate, rule
-from igfmeta.bayes.tau_priors import HalfNormal, TauPrior
+from igfmeta.bayes.tau_priors import HalfNormal, TauPrior, parse_tau_prior
 from igfmeta.datasets import checked
 from igfmeta.errors import InputError, NothingToPool, check_choice, check_level
 from igfmeta.numerics import Floats
 
 Interval = Literal["central", "shortest"]
 
-#: Data sets integrated at once, so that the memory stays at some tens of megabytes.
+#: Data sets summarized at once, so that the memory stays at some tens of megabytes.
 CHUNK = 256
 
 
@@ -134,10 +134,10 @@ class Posterior:
         g, v = self.grid, self.vi[:, None]
         pull = v / (v + g.tau2)
         y = (self.yi - g.centre[0])[:, None]
-        mixture = NormalMixture(
+        mixture = NormalMixture.of(
             weight=np.repeat(g.weight, len(v), axis=0),
             mean=(1 - pull) * y + pull * g.mean,
-            sd=np.sqrt(g.tau2 * pull + pull**2 * g.variance),
+            variance=g.tau2 * pull + pull**2 * g.variance,
         )
         mean, sd = mixture.moments()
         median, lower, upper = INTERVALS[self.interval](mixture, self.level, len(v))
@@ -151,11 +151,11 @@ def _one_probability(p: float) -> Floats:
 
 
 def _mu(grid: Grid) -> NormalMixture:
-    return NormalMixture(grid.weight, grid.mean, np.sqrt(grid.variance))
+    return NormalMixture.of(grid.weight, grid.mean, grid.variance)
 
 
 def _new_study(grid: Grid) -> NormalMixture:
-    return NormalMixture(grid.weight, grid.mean, np.sqrt(grid.variance + grid.tau2))
+    return NormalMixture.of(grid.weight, grid.mean, grid.variance + grid.tau2)
 
 
 def _repeated(mixture: NormalMixture, n: int) -> NormalMixture:
@@ -177,6 +177,7 @@ class PosteriorBatch:
     k: Floats
     summaries: dict[str, Floats]
     grids: tuple[Grid, ...]
+    places: tuple[tuple[int, int], ...]
     yi: Floats
     vi: Floats
     tau_prior: str
@@ -194,8 +195,8 @@ class PosteriorBatch:
 
     def one(self, index: int = 0) -> Posterior:
         """Return one posterior of the batch as plain numbers."""
-        chunk, row = divmod(index, CHUNK)
-        grid = self.grids[chunk].row(row)
+        number, row = self.places[index]
+        grid = self.grids[number].rows([row])
         values = {name: float(self.summaries[name][index]) for name in _SUMMARIES}
         present = np.isfinite(self.vi[index])
         k = int(self.k[index])
@@ -206,17 +207,19 @@ class PosteriorBatch:
             mu_prior=self.mu_prior,
             level=self.level,
             interval=self.interval,
-            remarks=tuple(_remarks(k, values["accuracy"])),
+            remarks=tuple(_remarks(k, self.mu_prior == FlatMu().label, values["accuracy"])),
             grid=grid,
             yi=self.yi[index][present],
             vi=self.vi[index][present],
         )
 
 
-def _remarks(k: int, accuracy: float) -> list[str]:
+def _remarks(k: int, flat: bool, accuracy: float) -> list[str]:
     remarks = []
-    if k == 1:
+    if k == 1 and flat:
         remarks.append("One study: the posterior of tau is its prior.")
+    elif k == 1:
+        remarks.append("One study: what is said of tau comes from the priors.")
     if accuracy > 1e-6:
         remarks.append(f"The integral changed by {accuracy:.1g} when the nodes were last doubled.")
     return remarks
@@ -244,7 +247,7 @@ def normal_normal(
     vi: Any,
     *,
     mask: Any = None,
-    tau_prior: TauPrior | None = None,
+    tau_prior: TauPrior | str | None = None,
     mu_prior: MuPrior | None = None,
     level: float = 0.95,
     interval: Interval | str = "central",
@@ -257,8 +260,8 @@ def normal_normal(
         Effects on the analysis scale and their sampling variances.
     mask : array_like of bool, broadcastable to (batch, k), optional
         True for the studies of a data set.
-    tau_prior : TauPrior, optional
-        Default half-normal(0.5).
+    tau_prior : TauPrior or str, optional
+        A text is read by `parse_tau_prior`. Default half-normal(0.5).
     mu_prior : MuPrior, optional
         Default flat.
     level : float
@@ -281,22 +284,32 @@ def normal_normal(
     >>> normal_normal([[0.1, 0.3, 0.8]], [[0.01, 0.02, 0.05]]).mu_median.round(3)
     array([0.338])
     """
-    tau_prior = HalfNormal(0.5) if tau_prior is None else tau_prior
+    tau_prior = parse_tau_prior(tau_prior) if isinstance(tau_prior, str) else tau_prior or HalfNormal(0.5)
     mu_prior = FlatMu() if mu_prior is None else mu_prior
-    check_choice("interval", interval, tuple(INTERVALS))
+    interval = check_choice("interval", interval, tuple(INTERVALS))
     level = check_level(level)
     y, v, m = checked(yi, vi, mask)
     k = m.sum(axis=1).astype(float)
     _check_proper(k, tau_prior, mu_prior)
     centre = np.where(m, y, 0.0).sum(axis=1) / k
     y, v = np.where(m, y - centre[:, None], 0.0), np.where(m, v, np.inf)
-    step = [slice(i, i + CHUNK) for i in range(0, len(y), CHUNK)]
-    grids = tuple(integrate(y[s], v[s], centre[s], tau_prior, mu_prior) for s in step)
-    parts = [_summaries(g, y[s], v[s], tau_prior, mu_prior, level, interval) for g, s in zip(grids, step, strict=True)]
+    summaries = {name: np.empty(len(y)) for name in _SUMMARIES}
+    grids: list[Grid] = []
+    places = [(0, 0)] * len(y)
+    for i in range(0, len(y), CHUNK):
+        s = slice(i, i + CHUNK)
+        for rows, grid in integrate(y[s], v[s], centre[s], tau_prior, mu_prior):
+            part = _summaries(grid, y[s][rows], v[s][rows], tau_prior, mu_prior, level, interval)
+            for name, values in part.items():
+                summaries[name][i + rows] = values
+            for place, row in enumerate(rows):
+                places[i + int(row)] = (len(grids), place)
+            grids.append(grid)
     return PosteriorBatch(
         k=k,
-        summaries={name: np.concatenate([part[name] for part in parts]) for name in _SUMMARIES},
-        grids=grids,
+        summaries=summaries,
+        grids=tuple(grids),
+        places=tuple(places),
         yi=np.where(m, y + centre[:, None], 0.0),
         vi=v,
         tau_prior=tau_prior.label,

@@ -1,7 +1,7 @@
 """The posterior of tau on Gauss-Legendre nodes, for a batch of data sets; the rest of a posterior is made from it.
 
-tau is mapped to (0, 1), with A of the size of the tau that the data suggest. The number of nodes
-doubles until log marginal likelihood and posterior means no longer change.
+tau is mapped to (0, 1), with A of the size of the tau that the data suggest. The number of nodes of each data set
+doubles until its log marginal likelihood and posterior means no longer change.
 """
 
 from __future__ import annotations
@@ -12,20 +12,24 @@ from typing import Any
 
 import numpy as np
 from numpy.polynomial import legendre
+from numpy.typing import NDArray
 
 from igfmeta.bayes.mappings import Mapping
 from igfmeta.bayes.mu_priors import MuPrior
 from igfmeta.bayes.tau_priors import TauPrior
 from igfmeta.numerics import Floats, row_sum
 
-#: Nodes to begin with, and the most that are tried.
-FIRST, LAST = 32, 4096
+#: Nodes to begin with, many nodes, and the most that are tried.
+FIRST, MANY, LAST = 32, 1024, 4096
 
 #: Steps of Newton's method for the nodes; its error is squared in each, and begins below 1e-2 / n^2.
 NEWTON = 5
 
-#: Change of log marginal likelihood and standardized means at which the integral counts as done.
-TOLERANCE = 1e-10
+#: Change of log marginal likelihood and standardized means at which the integral counts as done, and with many nodes.
+TOLERANCE, TOLERANCE_OF_MANY = 1e-10, 1e-8
+
+#: Numbers (data sets x nodes x studies) computed at once, so that the memory stays at some megabytes.
+AT_ONCE = 2**19
 
 
 @lru_cache(maxsize=16)
@@ -74,8 +78,19 @@ def barycentric(n: int, *, with_zero: bool) -> tuple[Floats, Floats]:
 def interpolate(x: Floats, values: Floats, nodes: Floats, weights: Floats) -> Floats:
     """Return the polynomials through `values` (batch, n) at `nodes` (n,), each evaluated at its x (batch,)."""
     apart = x[:, None] - nodes
-    shares = weights / np.where(apart == 0, np.finfo(float).tiny, apart)
+    shares = weights / np.where(np.abs(apart) < 1e-200, 1e-200, apart)
     return np.asarray(np.vecdot(shares, values) / row_sum(shares))
+
+
+def interpolated_slope(x: Floats, at_x: Floats, values: Floats, nodes: Floats, weights: Floats) -> Floats:
+    """Return the slopes at x of the polynomials, which have the values `at_x` there.
+
+    Schneider & Werner 1986, Math Comput 47:285, proposition 11. Beside a node it is rounding: good to direct a search.
+    """
+    apart = x[:, None] - nodes
+    apart = np.where(np.abs(apart) < 1e-16, 1e-16, apart)
+    shares = weights / apart
+    return np.asarray(np.vecdot(shares, (at_x[:, None] - values) / apart) / row_sum(shares))
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,9 +133,9 @@ class Grid:
     tau2: Floats
     accuracy: Floats
 
-    def row(self, index: int) -> Grid:
-        """Return the grid of one data set."""
-        arrays = {name: value[index : index + 1] for name, value in self.__dict__.items() if name != "mapping"}
+    def rows(self, rows: Any) -> Grid:
+        """Return the grid of some data sets."""
+        arrays = {name: value[rows] for name, value in self.__dict__.items() if name != "mapping"}
         return Grid(mapping=self.mapping, **arrays)
 
 
@@ -160,19 +175,20 @@ def given_tau(y: Floats, v: Floats, tau: Floats, prior: MuPrior, centre: Floats)
     flat = ~np.isfinite(prior.variances)
     with np.errstate(invalid="ignore"):
         fit = np.where(flat, 0.0, -0.5 * (np.log(2 * np.pi * np.where(flat, 1.0, between)) + off**2 / between))
-    pull = (1 / s1)[:, :, None] / between
+    own = (1 / s1)[:, :, None]
     return Conditional(
         log_likelihood=basic[:, :, None] + fit + prior.log_weights,
-        mean=mean[:, :, None] - pull * off,
-        variance=(1 / s1)[:, :, None] * (1 - pull),
+        mean=mean[:, :, None] - own / between * off,
+        # The share of the prior as a ratio: 1 minus the other share would be 0 where tau is large.
+        variance=own * np.where(flat, 1.0, np.where(flat, 1.0, prior.variances) / between),
     )
 
 
 def _size(y: Floats, v: Floats, prior: TauPrior) -> Floats:
     """Return about where the posterior of tau lies."""
-    present = np.isfinite(v)
-    k = present.sum(axis=1)
-    typical = np.array([np.median(row[kept]) for row, kept in zip(v, present, strict=True)])
+    k = np.isfinite(v).sum(axis=1)
+    # Left-out studies have infinite variances and come last.
+    typical = np.take_along_axis(np.sort(v, axis=1), (k[:, None] - 1) // 2, axis=1)[:, 0]
     spread = (y**2).sum(axis=1) / np.maximum(k - 1, 1)
     size = np.sqrt(np.maximum(spread - typical, 0.0) + typical / np.sqrt(k))
     return np.asarray(np.minimum(size, 2 * prior.scale))
@@ -226,8 +242,10 @@ def _change(new: Grid, old: Grid) -> Floats:
     return np.asarray(np.max(changes, axis=0))
 
 
-def integrate(y: Floats, v: Floats, centre: Floats, tau_prior: TauPrior, mu_prior: MuPrior) -> Grid:
-    """Return the posterior on as many nodes as the hardest data set of the batch needs.
+def integrate(
+    y: Floats, v: Floats, centre: Floats, tau_prior: TauPrior, mu_prior: MuPrior
+) -> list[tuple[NDArray[np.intp], Grid]]:
+    """Return the posteriors, those that need as many nodes together: indices of the data sets, and their grid.
 
     Parameters
     ----------
@@ -235,12 +253,23 @@ def integrate(y: Floats, v: Floats, centre: Floats, tau_prior: TauPrior, mu_prio
         Centred effects, and variances with inf for left-out studies.
     centre : ndarray of shape (batch,)
     """
-    n = FIRST
-    grid = _on_nodes(y, v, centre, tau_prior, mu_prior, n)
-    while True:
-        n *= 2
-        finer = _on_nodes(y, v, centre, tau_prior, mu_prior, n)
-        change = _change(finer, grid)
-        grid = replace(finer, accuracy=change)
-        if n >= LAST or (change <= TOLERANCE).all():
-            return grid
+    finished: list[tuple[NDArray[np.intp], Grid]] = []
+    waiting: list[tuple[NDArray[np.intp], Grid | None]] = [(np.arange(len(y)), None)]
+    while waiting:
+        rows, coarse = waiting.pop()
+        n = FIRST if coarse is None else 2 * coarse.u.shape[1]
+        if len(rows) > 1 and len(rows) * n * y.shape[1] * len(mu_prior.variances) > AT_ONCE:
+            for part in np.array_split(np.arange(len(rows)), 2):
+                waiting.append((rows[part], coarse and coarse.rows(part)))
+            continue
+        fine = _on_nodes(y[rows], v[rows], centre[rows], tau_prior, mu_prior, n)
+        if coarse is None:
+            waiting.append((rows, fine))
+            continue
+        fine = replace(fine, accuracy=_change(fine, coarse))
+        done = (fine.accuracy <= (TOLERANCE if n < MANY else TOLERANCE_OF_MANY)) | (n >= LAST)
+        if done.any():
+            finished.append((rows[done], fine.rows(done)))
+        if not done.all():
+            waiting.append((rows[~done], fine.rows(~done)))
+    return finished
