@@ -19,6 +19,7 @@ from igfmeta.version import __version__
 if TYPE_CHECKING:
     from igfmeta.evidence import load_evidence
     from igfmeta.synthesis.fitting import fit
+    from igfmeta.synthesis.hierarchy import hierarchy
     from igfmeta.synthesis.inputs import Columns
     from igfmeta.synthesis.methods import Methods
     from igfmeta.synthesis.pooling import pool
@@ -28,6 +29,7 @@ _WHERE = {
     "Columns": "igfmeta.synthesis.inputs",
     "Methods": "igfmeta.synthesis.methods",
     "fit": "igfmeta.synthesis.fitting",
+    "hierarchy": "igfmeta.synthesis.hierarchy",
     "load_evidence": "igfmeta.evidence",
     "pool": "igfmeta.synthesis.pooling",
 }
@@ -43,6 +45,7 @@ __all__ = [
     "NothingToPool",
     "__version__",
     "fit",
+    "hierarchy",
     "load_evidence",
     "pool",
 ]

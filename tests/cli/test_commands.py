@@ -167,6 +167,17 @@ def test_fit_from_events(tmp_path):
     assert "Not used: C (row 4)" in answered(*arguments, "--measure", "OR").replace("\n", " ")
 
 
+def test_bayes_answers_for_every_cell():
+    text = answered("bayes", "--by", "class,tumor", "--outcome", "os")
+    for part in ("Where the heterogeneity comes from", "P(<0.8)", "Borrowed", "Pareto k", "seed 1"):
+        assert part in text
+    assert max(map(len, text.splitlines())) <= 100
+    payload = json.loads(answered("bayes", "--outcome", "os", "--format", "json", "--prior", "agent=half-normal(0.1)"))
+    assert payload["sources"][3]["prior"] == "half-normal(0.1)"
+    assert answered("bayes", "--outcome", "os", "--format", "csv").startswith("agent_class,tumor,k,median")
+    assert "| Class | Tumour |" in answered("bayes", "--outcome", "os", "--format", "markdown")
+
+
 def test_help_names_every_option():
     text = answered("pool", "--help")
     options = (
@@ -228,6 +239,10 @@ WRONG = [
     (("fit", "--data", BCG, "--yi", "yi", "--vi", "yi"), 2, "a variance above 0"),
     (("fit", "--yi", "yi"), 2, "Missing option"),
     (("forest", "--class", "antibody"), 2, "Missing option"),
+    (("bayes", "--by", "agent"), 2, "accepted are class or tumor"),
+    (("bayes", "--prior", "half-normal(1)"), 2, "accepted is COMPONENT=PRIOR"),
+    (("bayes", "--prior", "class=half-cauchy(1)"), 2, "is not half-normal"),
+    (("bayes", "--class", "tki"), 3, "two at least"),
 ]
 
 

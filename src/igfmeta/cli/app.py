@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from igfmeta.cli.bayes import bayes
 from igfmeta.cli.evidence import evidence_app
 from igfmeta.cli.fit import fit
 from igfmeta.cli.forest import forest
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.command()(pool)
 app.command()(fit)
 app.command()(forest)
+app.command()(bayes)
 app.add_typer(evidence_app, name="evidence")
 
 

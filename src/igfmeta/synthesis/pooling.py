@@ -132,6 +132,28 @@ def _no_answer(question: Question, unused: Sequence[Unused]) -> NoAnswer:
     return NoAnswer(question=question, reason=reason + found, unused=tuple(unused))
 
 
+def studies_for(
+    evidence: Evidence, outcome: str, *, use: str = "primary", level: float = 0.95, **criteria: Unpack[Which]
+) -> tuple[Question, list[Study]]:
+    """Return the comparison that an outcome means and the studies that answer it, as `pool` would take them.
+
+    Raises
+    ------
+    InputError
+        An outcome, a use or a criterion that is not accepted.
+    NothingToPool
+        No usable row.
+    """
+    use = check_choice("use", use, USE_LEVELS)
+    question = questions([outcome], None, outcome_vocabulary(evidence))[0]
+    sources = Sources.of(evidence.table("sources"))
+    rows = evidence.select(**criteria).table("trials")
+    effects, unused = _usable(rows, question, use, criteria, sources)
+    if not effects:
+        raise NothingToPool(_no_answer(question, unused).reason)
+    return question, studies_of(effects, question.measure, sources, level=level)
+
+
 def pool(
     evidence: Evidence,
     *,
