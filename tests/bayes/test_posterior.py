@@ -185,6 +185,88 @@ def test_moments_that_do_not_exist_are_none():
     assert fit.log_marginal is None
 
 
+def _log_trapezoid(v, prior, low, high, n=400_001):
+    """One study at 0, flat prior of mu: nodes, weights and sd of mu, by the trapezoidal rule in log tau."""
+    x = np.linspace(low, high, n)
+    p = np.exp(prior.log_density(np.exp(x)[None, :], np.array([[v]]))[0] + x)
+    return p / p.sum(), np.sqrt(v + np.exp(2 * x))
+
+
+@pytest.mark.parametrize("text", ["log-t(-1.5, 0.8, 5)", "inverse-gamma(1.73, 0.46)", "half-cauchy(0.5)"])
+@pytest.mark.parametrize("v", [1e-8, 0.04, 1e4])
+def test_quantiles_under_tails_that_reach_beyond_any_number(text, v):
+    prior = tau.parse_tau_prior(text)
+    fit = normal_normal_one([0.0], [v], tau_prior=prior)
+    p, sd = _log_trapezoid(v, prior, -60 if text[0] != "l" else -300, 60 if text[0] != "l" else 300)
+    for level, end in ((0.975, fit.ci_upper), (0.025, fit.ci_lower), (0.5, fit.mu_median)):
+        assert (p * stats.norm.cdf(end / sd)).sum() == pytest.approx(level, abs=1e-8)
+
+
+def test_a_normal_prior_of_mu_holds_where_tau_is_huge():
+    """With tau unbounded one study says nothing of mu, whose posterior is then nearly its prior."""
+    fit = normal_normal_one([0.3], [1e8], tau_prior=tau.LogT(-1.5, 0.8, 5), mu_prior=NormalMu(0, 2))
+    assert fit.ci_upper == pytest.approx(stats.norm.ppf(0.975, 0, 2), rel=1e-6)
+    assert "comes from the priors" in fit.remarks[0]
+
+
+def test_a_prior_far_wider_than_the_data_suggest():
+    fit = normal_normal_one([0.3], [1e-8], tau_prior=tau.HalfNormal(100))
+    for p in (0.025, 0.5, 0.975):
+        assert fit.tau_quantile(p) == pytest.approx(stats.halfnorm.ppf(p, scale=100), rel=1e-8)
+
+
+def test_what_does_not_converge_says_so():
+    fit = normal_normal_one(1e6 + Y, V, tau_prior=tau.Uniform(0.05), mu_prior=NormalMu(0, 1))
+    assert fit.accuracy > 1e-6
+    assert "did not converge" in fit.remarks[-1]
+
+
+def test_a_hard_data_set_does_not_change_its_neighbours():
+    y, v = np.tile(Y, (4, 1)), np.tile(V, (4, 1))
+    y[2], v[2] = 10 * Y, 1e4
+    prior = tau.InverseGamma(1.73, 0.46)
+    batch, alone = normal_normal(y, v, tau_prior=prior), normal_normal_one(Y, V, tau_prior=prior)
+    assert batch.one(2).grid.u.shape[1] > batch.one(1).grid.u.shape[1]
+    for i in (0, 1, 3):
+        # The rest is rounding: sums over a batch may be taken in another order.
+        assert batch.mu_median[i] == pytest.approx(alone.mu_median, rel=1e-12)
+        assert batch.one(i).shrinkage().mean == pytest.approx(alone.shrinkage().mean, rel=1e-12)
+
+
+@pytest.mark.parametrize("text", [*PRIORS, "uniform", "jeffreys"])
+@pytest.mark.parametrize("level", [0.5, 0.95])
+def test_no_interval_is_shorter_than_the_shortest(text, level):
+    fit = normal_normal_one(Y, V, tau_prior=tau.parse_tau_prior(text), level=level, interval="shortest")
+    tails = np.linspace(1e-6, 1 - level - 1e-6, 25)
+    for quantile, low, high in (
+        (fit.tau_quantile, fit.tau_ci_lower, fit.tau_ci_upper),
+        (fit.mu_quantile, fit.ci_lower, fit.ci_upper),
+        (fit.predictive_quantile, fit.pi_lower, fit.pi_upper),
+    ):
+        widths = [quantile(tail + level) - quantile(tail) for tail in tails]
+        assert high - low <= min(widths) * (1 + 1e-9)
+        assert high - low >= min(widths) * 0.98
+    assert fit.probability_below(fit.ci_upper) - fit.probability_below(fit.ci_lower) == pytest.approx(level, abs=1e-9)
+
+
+def test_shortest_intervals_of_a_batch_equal_those_of_a_loop(rng):
+    v = rng.uniform(0.01, 0.5, (60, 5))
+    y = rng.normal(0, np.sqrt(v + rng.choice([0.0, 0.4], (60, 1))))
+    batch = normal_normal(y, v, interval="shortest")
+    # Some begin at 0, others do not.
+    assert 0 < (batch.tau_ci_lower > 0).sum() < 60
+    for i in range(0, 60, 7):
+        alone = normal_normal_one(y[i], v[i], interval="shortest")
+        for name in ("ci_lower", "ci_upper", "tau_ci_upper", "pi_lower", "pi_upper"):
+            assert getattr(batch, name)[i] == pytest.approx(getattr(alone, name), abs=1e-8)
+
+
+def test_a_text_is_a_prior_too():
+    assert normal_normal_one(Y, V, tau_prior="half-t(0.5, 4)").tau_prior == "half-t(0.5, 4)"
+    with pytest.raises(InputError, match="accepted"):
+        normal_normal_one(Y, V, tau_prior="half-t")
+
+
 def test_nothing_to_pool():
     with pytest.raises(NothingToPool):
         normal_normal_one([], [])
@@ -222,6 +304,23 @@ def test_published_priors_hold_the_published_parameters():
     np.testing.assert_allclose(cochrane.log_density(t, v), tau.InverseGamma(2.42, 0.3).log_density(t, v))
     turner = tau.parse_tau_prior("turner(all-cause mortality; pharmacological vs. placebo)")
     assert turner.scale == pytest.approx(np.exp(-3.95 / 2))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "turner(all-cause mortality; pharmacological vs. placebo)",
+        "rhodes(mental health; pharmacological vs. placebo; other)",
+        "cochrane(Pain, Palliative; logOR)",
+        "cochrane(Cochrane; RD)",
+    ],
+)
+def test_labels_of_published_priors_hold_their_numbers_and_can_be_read(text):
+    prior = tau.parse_tau_prior(text)
+    plain = tau.parse_tau_prior(prior.label.partition("): ")[2])
+    t, v = np.array([[0.05, 0.3, 1.2]]), np.ones((1, 1))
+    np.testing.assert_allclose(prior.log_density(t, v), plain.log_density(t, v), rtol=1e-5)
+    assert tau.parse_tau_prior(prior.label).label == prior.label
 
 
 def test_averaging_refuses_improper_priors():

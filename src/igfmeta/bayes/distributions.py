@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from scipy import special
 
-from igfmeta.bayes.mappings import Mapping
+from igfmeta.bayes.mappings import Logarithmic, Mapping
 from igfmeta.bayes.quadrature import Grid, barycentric, cumulation, interpolate, interpolated_slope, rule
 from igfmeta.numerics import Floats, row_sum
 from igfmeta.solver import bracketed_newton
@@ -20,13 +20,16 @@ NEGLIGIBLE = 1e-18
 #: The least lower tail of a shortest interval; less is an interval that begins at the lower end.
 LEAST_TAIL = 1e-12
 
+#: Lower tails at which intervals are compared where the density is unbounded.
+TAILS = 40
+
 
 class Distribution(Protocol):
     """What an interval needs; every argument and result of shape (batch,)."""
 
     @property
-    def begins(self) -> bool:
-        """Whether there is a lower end, at which the density may be above 0."""
+    def at_lower_end(self) -> Literal["nothing", "finite", "unbounded"]:
+        """What the density may be at the lower end of the distribution."""
 
     def rows(self, rows: Any) -> Distribution: ...
 
@@ -46,8 +49,8 @@ class NormalMixture:
     sd: Floats
 
     @property
-    def begins(self) -> bool:
-        return False
+    def at_lower_end(self) -> Literal["nothing", "finite", "unbounded"]:
+        return "nothing"
 
     @classmethod
     def of(cls, weight: Floats, mean: Floats, variance: Floats) -> NormalMixture:
@@ -73,7 +76,7 @@ class NormalMixture:
         """Return the derivative of the logarithm of the density."""
         z = self._standardized(x)
         each = self.weight * np.exp(-0.5 * z * z) / self.sd
-        return -np.vecdot(each, z / self.sd) / row_sum(each)
+        return np.asarray(-np.vecdot(each, z / self.sd) / row_sum(each))
 
     def quantile(self, p: Floats, start: Floats | None = None) -> Floats:
         """Return the x with P(X <= x) = p.
@@ -128,8 +131,8 @@ class TauPosterior:
     cumulated: Floats
 
     @property
-    def begins(self) -> bool:
-        return True
+    def at_lower_end(self) -> Literal["nothing", "finite", "unbounded"]:
+        return "unbounded" if isinstance(self.mapping, Logarithmic) else "finite"
 
     @classmethod
     def of(cls, grid: Grid) -> TauPosterior:
@@ -151,7 +154,9 @@ class TauPosterior:
     def density(self, tau: Floats) -> Floats:
         u = self.mapping.share(tau, self.size)
         in_share = np.maximum(self._at(u / self.reach)[1], 0.0)
-        return np.where(u < self.reach, in_share / self.reach * np.exp(-self.mapping.log_slope(u, self.size)), 0.0)
+        log_slope = self.mapping.log_slope(u, self.size)
+        covered = (u < self.reach) & np.isfinite(log_slope)
+        return np.where(covered, in_share / self.reach * np.exp(-np.where(covered, log_slope, 0.0)), 0.0)
 
     def relative_slope(self, tau: Floats) -> Floats:
         """Return the derivative of the logarithm of the density."""
@@ -223,25 +228,40 @@ class _Ends:
             return upper - lower, slope[1] - slope[0]
 
 
+def _brackets(distribution: Distribution, ends: _Ends, level: float, batch: int) -> tuple[Floats, Floats]:
+    """Return lower tails between which that of the shortest interval lies; both are 0 where it begins at the end."""
+    none, all_of_it = np.zeros(batch), np.full(batch, 1 - level)
+    least = np.full(batch, LEAST_TAIL)
+    if distribution.at_lower_end == "nothing":
+        return least, all_of_it
+    if distribution.at_lower_end == "finite":
+        inside = ends.excess(least, np.arange(batch))[0] > 0
+        return np.where(inside, least, none), np.where(inside, all_of_it, none)
+    # An unbounded density has a second pair of ends with equal density, close to the lower end: compare the widths.
+    tails = np.concatenate([[0.0], np.geomspace(1e-6, 0.999, TAILS) * (1 - level)])
+    found = np.array(quantiles(distribution, [*tails, *(tails + level)], batch)).reshape(2, len(tails), batch)
+    best = (found[1] - found[0]).argmin(axis=0)
+    low, high = tails[np.maximum(best - 1, 0)], np.append(tails, 1 - level)[best + 1]
+    return np.where(best > 0, np.maximum(low, LEAST_TAIL), none), np.where(best > 0, high, none)
+
+
 def shortest(distribution: Distribution, level: float, batch: int) -> list[Floats]:
     """Return the median, and the shortest interval of a distribution with one mode.
 
-    Its ends have equal density, or it begins at the lower end, where the density is highest: the root of the difference
-    of the log densities, as a function of the lower tail probability.
+    Its ends have equal density, or it begins at the lower end: the root of the difference of the log densities, as a
+    function of the lower tail probability.
     """
-    ends, rows = _Ends(distribution, level, batch), np.arange(batch)
-    least = np.full(batch, LEAST_TAIL)
-    inside = np.flatnonzero(ends.excess(least, rows)[0] > 0) if distribution.begins else rows
-    tail = np.zeros(batch)
+    ends = _Ends(distribution, level, batch)
+    low, high = _brackets(distribution, ends, level, batch)
+    inside, tail = np.flatnonzero(high > 0), np.zeros(batch)
     if len(inside):
-        found, _ = bracketed_newton(
+        tail[inside], _ = bracketed_newton(
             lambda t, part: ends.excess(t, inside[part]),
-            least[inside],
-            np.full(len(inside), 1 - level),
+            low[inside],
+            high[inside],
             np.full(len(inside), 0.5 - level / 2),
         )
-        tail[inside] = found
-    lower, upper = ends.at(tail, rows)[2].reshape(2, batch)
+    lower, upper = ends.at(tail, np.arange(batch))[2].reshape(2, batch)
     return [ends.median, lower, upper]
 
 

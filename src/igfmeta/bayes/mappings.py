@@ -48,23 +48,26 @@ class Logarithmic:
     #: Beyond exp(+-this) times A a posterior has no mass that counts.
     limit: float = 300.0
 
+    @staticmethod
+    def _rest(u: Floats) -> Floats:
+        """Return 1 - s^2."""
+        return np.maximum(4 * u * (1 - u), np.finfo(float).tiny)
+
     def tau(self, u: Floats, size: Floats) -> Floats:
-        s = 2 * u - 1
-        return size * np.exp(np.clip(s / (1 - s * s), -self.limit, self.limit))
+        return size * np.exp(np.clip((2 * u - 1) / self._rest(u), -self.limit, self.limit))
 
     def share(self, tau: Floats, size: Floats) -> Floats:
-        z = np.log(tau / size)
+        z = np.log(np.maximum(tau / size, np.finfo(float).tiny))
         return np.asarray(0.5 + z / (1 + np.sqrt(1 + 4 * z * z)))
 
     def log_slope(self, u: Floats, size: Floats) -> Floats:
         """Return log(d tau / du)."""
-        s = 2 * u - 1
-        z = s / (1 - s * s)
-        slope = np.log(size) + z + np.log(2 * (1 + s * s)) - 2 * np.log(1 - s * s)
+        s, rest = 2 * u - 1, self._rest(u)
+        z = s / rest
+        slope = np.log(size) + z + np.log(2 * (1 + s * s)) - 2 * np.log(rest)
         return np.where(np.abs(z) < self.limit, slope, -np.inf)
 
     def log_slope_rate(self, u: Floats) -> Floats:
         """Return the derivative of `log_slope` by u."""
-        s = 2 * u - 1
-        rest = 1 - s * s
+        s, rest = 2 * u - 1, self._rest(u)
         return np.asarray(2 * ((1 + s * s) / rest**2 + 2 * s / (1 + s * s) + 4 * s / rest))

@@ -221,7 +221,10 @@ def _remarks(k: int, flat: bool, accuracy: float) -> list[str]:
     elif k == 1:
         remarks.append("One study: what is said of tau comes from the priors.")
     if accuracy > 1e-6:
-        remarks.append(f"The integral changed by {accuracy:.1g} when the nodes were last doubled.")
+        remarks.append(
+            f"The integral did not converge (it changed by {accuracy:.1g} when the nodes were last doubled): the "
+            "priors lie too far from the data for these figures to be used."
+        )
     return remarks
 
 

@@ -57,14 +57,14 @@ def turner(outcome: str, comparison: str) -> TauPrior:
 
     Examples
     --------
-    >>> turner("signs / symptoms", "pharmacological vs. placebo").label
-    'turner(signs / symptoms reflecting continuation / end of condition; pharmacological vs. placebo / control)'
+    >>> turner("all-cause", "pharmacological vs. placebo").label
+    'turner(all-cause mortality; pharmacological vs. placebo / control): log-normal(-1.975, 0.67)'
     """
     comparison = _prefer_plain(comparison)
     chosen, mu, sigma = _of_outcome(
         "turner2015_prior_parameters.csv", ("outcome", "comparison"), (outcome, comparison), ("mu", "sigma")
     )
-    return replace(LogNormal(mu / 2, sigma / 2), label=f"turner({'; '.join(chosen)})")
+    return _labelled(LogNormal(mu / 2, sigma / 2), "turner", chosen)
 
 
 def rhodes(outcome: str, comparison: str, area: str = "other") -> TauPrior:
@@ -75,7 +75,12 @@ def rhodes(outcome: str, comparison: str, area: str = "other") -> TauPrior:
         (outcome, _prefer_plain(comparison), area),
         ("location", "scale"),
     )
-    return replace(LogT(location / 2, scale / 2, RHODES_DF), label=f"rhodes({'; '.join(chosen)})")
+    return _labelled(LogT(location / 2, scale / 2, RHODES_DF), "rhodes", chosen)
+
+
+def _labelled(prior: TauPrior, source: str, parts: Sequence[str]) -> TauPrior:
+    """Return a prior that names its source and its numbers."""
+    return replace(prior, label=f"{source}({'; '.join(parts)}): {prior.label}")
 
 
 def _prefer_plain(comparison: str) -> str:
@@ -118,7 +123,7 @@ def cochrane(topic: str, measure: str) -> TauPrior:
     values = _numbers(row)
     inverse = row["distribution"] == "invgamma"
     prior = InverseGamma(values["shape"], values["scale"]) if inverse else HalfNormal(values["sd"])
-    return replace(prior, label=f"cochrane({row['topic']}; {row['type']}): {prior.label}")
+    return _labelled(prior, "cochrane", (row["topic"], row["type"]))
 
 
 def cochrane_effect(topic: str, measure: str) -> MuPrior:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.polynomial import legendre
 from numpy.typing import NDArray
+from scipy import special
 
 from igfmeta.bayes.mappings import Mapping
 from igfmeta.bayes.mu_priors import MuPrior
@@ -20,13 +21,19 @@ from igfmeta.bayes.tau_priors import TauPrior
 from igfmeta.numerics import Floats, row_sum
 
 #: Nodes to begin with, many nodes, and the most that are tried.
-FIRST, MANY, LAST = 32, 1024, 4096
+FIRST, MANY, LAST = 32, 1024, 2048
 
 #: Steps of Newton's method for the nodes; its error is squared in each, and begins below 1e-2 / n^2.
 NEWTON = 5
 
 #: Change of log marginal likelihood and standardized means at which the integral counts as done, and with many nodes.
 TOLERANCE, TOLERANCE_OF_MANY = 1e-10, 1e-8
+
+#: Change of the distribution function of mu at which the integral counts as done, as a multiple of the above.
+OF_CDF = 100.0
+
+#: Nodes at which a data set that is not done is looked at again: where does the posterior of tau lie?
+LOOK_AGAIN = 256
 
 #: Numbers (data sets x nodes x studies) computed at once, so that the memory stays at some megabytes.
 AT_ONCE = 2**19
@@ -194,8 +201,27 @@ def _size(y: Floats, v: Floats, prior: TauPrior) -> Floats:
     return np.asarray(np.minimum(size, 2 * prior.scale))
 
 
-def _on_nodes(y: Floats, v: Floats, centre: Floats, tau_prior: TauPrior, mu_prior: MuPrior, n: int) -> Grid:
-    size = _size(y, v, tau_prior)
+def _size_by_search(
+    y: Floats, v: Floats, centre: Floats, tau_prior: TauPrior, mu_prior: MuPrior, size: Floats
+) -> Floats:
+    """Return the geometric mean of tau under its posterior, by two passes over a grid of log tau."""
+    middle, half = np.log(size), np.full(len(y), 30.0)
+    for _ in range(2):
+        x = middle[:, None] + half[:, None] * np.linspace(-1, 1, 121)
+        tau = np.exp(x)
+        given = given_tau(y, v, tau, mu_prior, centre).log_likelihood
+        logs = given.max(axis=2) + tau_prior.log_density(tau, v) + x
+        logs = np.where(tau < tau_prior.upper, logs, -np.inf)
+        p = np.exp(logs - logs.max(axis=1, keepdims=True))
+        p /= p.sum(axis=1, keepdims=True)
+        middle = np.vecdot(p, x)
+        half = np.maximum(6 * np.sqrt(np.vecdot(p, (x - middle[:, None]) ** 2)), half / 60)
+    return np.asarray(np.exp(middle))
+
+
+def _on_nodes(
+    y: Floats, v: Floats, centre: Floats, tau_prior: TauPrior, mu_prior: MuPrior, size: Floats, n: int
+) -> Grid:
     mapping, column = tau_prior.mapping, size[:, None]
     bounded = np.isfinite(tau_prior.upper)
     reach = mapping.share(np.full(len(y), tau_prior.upper), size) if bounded else np.ones(len(y))
@@ -228,18 +254,18 @@ def _on_nodes(y: Floats, v: Floats, centre: Floats, tau_prior: TauPrior, mu_prio
 
 
 def _change(new: Grid, old: Grid) -> Floats:
-    """Return the largest change of log marginal likelihood, E(u), and E(mu) in units of its conditional sd."""
+    """Return the largest change of log marginal likelihood, E(u), and P(mu <= x) at three points."""
+    least = np.finfo(float).tiny  # a prior that holds mu at one value leaves no variance
+    middle = np.vecdot(new.weight, new.mean)
+    unit = np.exp(0.5 * np.vecdot(new.weight, np.log(np.maximum(new.variance, least))))
 
-    def means(g: Grid) -> tuple[Floats, Floats, Floats]:
-        mu = np.vecdot(g.weight, g.mean)
-        spread = np.sqrt(np.vecdot(g.weight, np.minimum(g.variance, g.size[:, None] ** 2 + g.variance[:, :1])))
-        shares = rule(g.u.shape[1])[1] * g.density
-        return np.vecdot(shares, g.u), mu, spread
+    def summaries(g: Grid) -> list[Floats]:
+        sd = np.sqrt(np.maximum(g.variance, least))
+        below = [special.ndtr(((middle + side * unit)[:, None] - g.mean) / sd) for side in (-2.0, 0.0, 1.5)]
+        e_u = np.vecdot(rule(g.u.shape[1])[1] * g.density, g.u)
+        return [g.log_marginal, e_u, *(np.vecdot(g.weight, each) / OF_CDF for each in below)]
 
-    (u1, m1, s1), (u0, m0, _) = means(new), means(old)
-    moved = np.abs(m1 - m0) / np.where(s1 > 0, s1, 1.0)
-    changes = [np.abs(new.log_marginal - old.log_marginal), np.abs(u1 - u0), moved]
-    return np.asarray(np.max(changes, axis=0))
+    return np.max(np.abs(np.subtract(summaries(new), summaries(old))), axis=0)
 
 
 def integrate(
@@ -255,14 +281,15 @@ def integrate(
     """
     finished: list[tuple[NDArray[np.intp], Grid]] = []
     waiting: list[tuple[NDArray[np.intp], Grid | None]] = [(np.arange(len(y)), None)]
+    size, looked_again = _size(y, v, tau_prior), np.zeros(len(y), dtype=bool)
     while waiting:
         rows, coarse = waiting.pop()
         n = FIRST if coarse is None else 2 * coarse.u.shape[1]
         if len(rows) > 1 and len(rows) * n * y.shape[1] * len(mu_prior.variances) > AT_ONCE:
-            for part in np.array_split(np.arange(len(rows)), 2):
-                waiting.append((rows[part], coarse and coarse.rows(part)))
+            halves = np.array_split(np.arange(len(rows)), 2)
+            waiting.extend((rows[half], coarse and coarse.rows(half)) for half in halves)
             continue
-        fine = _on_nodes(y[rows], v[rows], centre[rows], tau_prior, mu_prior, n)
+        fine = _on_nodes(y[rows], v[rows], centre[rows], tau_prior, mu_prior, size[rows], n)
         if coarse is None:
             waiting.append((rows, fine))
             continue
@@ -270,6 +297,14 @@ def integrate(
         done = (fine.accuracy <= (TOLERANCE if n < MANY else TOLERANCE_OF_MANY)) | (n >= LAST)
         if done.any():
             finished.append((rows[done], fine.rows(done)))
-        if not done.all():
-            waiting.append((rows[~done], fine.rows(~done)))
+        elsewhere = np.zeros(len(rows), dtype=bool)
+        if n == LOOK_AGAIN and not (done | looked_again[rows]).all():
+            again = np.flatnonzero(~done & ~looked_again[rows])
+            at = rows[again]
+            found = _size_by_search(y[at], v[at], centre[at], tau_prior, mu_prior, size[at])
+            elsewhere[again] = np.abs(np.log(found / size[at])) > np.log(2)
+            size[at], looked_again[at] = np.where(elsewhere[again], found, size[at]), True
+            waiting.extend([(rows[elsewhere], None)] if elsewhere.any() else [])
+        if not (done | elsewhere).all():
+            waiting.append((rows[~done & ~elsewhere], fine.rows(~done & ~elsewhere)))
     return finished

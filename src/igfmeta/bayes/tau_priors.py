@@ -201,7 +201,7 @@ def parse_tau_prior(text: str) -> TauPrior:
     ----------
     text : str
         Such as "half-normal(0.5)", "half-t(0.5, 4)", "uniform", or a published prior: "turner(OUTCOME; COMPARISON)",
-        "rhodes(OUTCOME; COMPARISON; AREA)", "cochrane(TOPIC; MEASURE)".
+        "rhodes(OUTCOME; COMPARISON; AREA)", "cochrane(TOPIC; MEASURE)". The label of any prior is read too.
 
     Raises
     ------
@@ -213,7 +213,8 @@ def parse_tau_prior(text: str) -> TauPrior:
     >>> parse_tau_prior("Half-Normal(0.5)").label
     'half-normal(0.5)'
     """
-    name, _, rest = text.strip().partition("(")
+    # The label of a published prior ends with its parameters.
+    name, _, rest = text.partition("): ")[0].strip().partition("(")
     name = name.strip().casefold().replace("_", "-").replace(" ", "-")
     inside = rest.rstrip().removesuffix(")").strip()
     if name in ("turner", "rhodes", "cochrane"):
