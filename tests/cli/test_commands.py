@@ -178,6 +178,21 @@ def test_bayes_answers_for_every_cell():
     assert "| Class | Tumour |" in answered("bayes", "--outcome", "os", "--format", "markdown")
 
 
+def test_predict_and_assurance():
+    where = ("--class", "antibody", "--tumor", "ewing_sarcoma", "--outcome", "progression")
+    text = answered("predict", *where)
+    assert "A new trial of a new agent" in text
+    assert "Ewing sarcoma (1 study)" in text
+    assert json.loads(answered("predict", *where, "--format", "json"))["cell"]["k"] == 1
+    table = answered("assurance", *where, "--events", "100,250", "--events", "500")
+    assert [line.split()[0] for line in table.splitlines() if line[:6].strip().isdigit()] == ["100", "250", "500"]
+    payload = json.loads(
+        answered("assurance", *where, "--events", "250", "--sides", "2", "--alpha", "0.05", "--format", "json")
+    )
+    assert payload["trials"][0]["power"] == pytest.approx(0.422, abs=0.001)
+    assert "| Events |" in answered("assurance", *where, "--events", "250", "--format", "markdown")
+
+
 def test_help_names_every_option():
     text = answered("pool", "--help")
     options = (
@@ -243,6 +258,10 @@ WRONG = [
     (("bayes", "--prior", "half-normal(1)"), 2, "accepted is COMPONENT=PRIOR"),
     (("bayes", "--prior", "class=half-cauchy(1)"), 2, "is not half-normal"),
     (("bayes", "--class", "tki"), 3, "two at least"),
+    (("predict", "--class", "antibody", "--tumor", "gist"), 2, "tumor was 'gist'"),
+    (("assurance", "--class", "antibody", "--tumor", "nsclc", "--events", "many"), 2, "whole numbers such as 250"),
+    (("assurance", "--class", "antibody", "--tumor", "nsclc", "--events", "0"), 2, "above 0"),
+    (("assurance", "--class", "antibody", "--tumor", "nsclc"), 2, "Missing option"),
 ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from igfmeta.bayes.map_prior import exact
 from igfmeta.bayes.posterior import normal_normal_one
 from igfmeta.bayes.tau_priors import HalfNormal
 from igfmeta.effects.one_arm import one_arm
@@ -31,3 +32,9 @@ def test_tau(case):
     fit = normal_normal_one(case.values["yi"], np.array(case.values["sei"]) ** 2, tau_prior=HalfNormal(1))
     expected = case.values["summary"]["tau"]
     assert [fit.tau_median, fit.tau_mean] == pytest.approx([expected["median"], expected["mean"]], rel=1e-9)
+
+
+def test_effective_sample_size(case):
+    # The reference integrates on its grid of tau: good to 4 digits.
+    fit = normal_normal_one(case.values["yi"], np.array(case.values["sei"]) ** 2, tau_prior=HalfNormal(1))
+    assert exact(fit).effective_size(case.values["uisd"]) == pytest.approx(case.values["ess"], rel=1e-4)

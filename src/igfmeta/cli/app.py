@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from igfmeta.cli.bayes import bayes
+from igfmeta.cli.decisions import assurance, predict
 from igfmeta.cli.evidence import evidence_app
 from igfmeta.cli.fit import fit
 from igfmeta.cli.forest import forest
@@ -33,6 +34,8 @@ app.command()(pool)
 app.command()(fit)
 app.command()(forest)
 app.command()(bayes)
+app.command()(predict)
+app.command()(assurance)
 app.add_typer(evidence_app, name="evidence")
 
 

@@ -99,6 +99,10 @@ class HierarchyResult:
         Of the importance sampling.
     remarks : tuple of str
     origin, fingerprint : str
+    keys : tuple of (class, tumour)
+        Of the cells, as the evidence writes them.
+    posterior : CrossedPosterior
+        On the analysis scale, cell by cell.
     """
 
     question: Question
@@ -115,6 +119,8 @@ class HierarchyResult:
     remarks: tuple[str, ...]
     origin: str
     fingerprint: str
+    keys: tuple[tuple[str, str], ...]
+    posterior: CrossedPosterior
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the studies as plain lists, dictionaries, strings and numbers (JSON)."""
@@ -271,6 +277,8 @@ def hierarchy(
         remarks=tuple(_remarks(posterior, counts.tolist())),
         origin=evidence.origin,
         fingerprint=evidence.fingerprint,
+        keys=tuple((c, t) for c in classes for t in tumors),
+        posterior=posterior,
     )
 
 
