@@ -95,7 +95,7 @@ def conditional(y: Floats, covariance: Floats, components: Sequence[Component], 
 
     With S = V + sum sd_f^2 K_f and A the covariance of cells with studies: mu = 1'S^-1 y / 1'S^-1 1; a cell's mean is
     mu + A S^-1 (y - mu), its variance P - A S^-1 A' + (1 - A S^-1 1)^2 / 1'S^-1 1 (Searle, Casella & McCulloch 1992,
-    eq. 7.4 and 7.6, for one fixed effect).
+    Variance components, chapter 7, for one fixed effect).
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def spread_uniform(n: int, d: int, rng: np.random.Generator) -> Floats:
     """Return n points that fill (0, 1)^d evenly, shifted at random; shape (n, d).
 
     Multiples of the powers of the inverse generalized golden ratio, modulo 1: an average over them has an error of
-    about 1/n rather than 1/sqrt(n) (Niederreiter 1992, section 3.1).
+    about 1/n rather than 1/sqrt(n) (Niederreiter 1992, chapter 3).
     """
     ratio = 2.0
     for _ in range(64):

@@ -42,7 +42,7 @@ class MapPrior:
         """Return how many patients the prior is worth: its expected local information ratio (ELIR).
 
         The Fisher information of the prior over that of one patient, whose standard deviation on this scale is
-        `unit_sd` (Neuenschwander, Weber, Schmidli & O'Hagan 2020, Biometrics 76:578, eq. 8).
+        `unit_sd` (Neuenschwander, Weber, Schmidli & O'Hagan 2020, Biometrics 76:578).
         """
         if not unit_sd > 0:
             raise InputError(f"unit_sd was {unit_sd!r}; accepted is a number above 0.")
@@ -54,7 +54,7 @@ class MapPrior:
         return float(unit_sd**2 * np.sum(w[seen] * slope[seen] ** 2 / density[seen]))
 
     def robust(self, weight: float, mean: float, unit_sd: float) -> MapPrior:
-        """Return the prior mixed with one patient's worth of information around `mean` (Schmidli et al. 2014, sec. 4).
+        """Return the prior mixed with one patient's worth of information around `mean` (Schmidli et al. 2014).
 
         Parameters
         ----------

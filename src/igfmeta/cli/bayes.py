@@ -75,12 +75,22 @@ def bayes(
     *,
     output_format: Annotated[str, typer.Option("--format", help="table, json, csv or markdown.")] = "table",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead.")] = None,
+    figure: Annotated[
+        Path | None, typer.Option(help="Also draw the matrix of cells, and beside it the shrinkage (.svg, .pdf, .png).")
+    ] = None,
 ) -> None:
     """Model an outcome by class of agent and type of tumour at once: every cell, empty ones included."""
     from igfmeta.cli.output import emit
 
     shape = check_choice("--format", output_format, FORMATS)
-    emit(rendered(request.model(), shape), output)
+    result = request.model()
+    text = rendered(result, shape)
+    if figure is not None:
+        from igfmeta.plots.matrix import save_figures
+
+        for written in save_figures(result, figure):
+            typer.echo(f"Written: {written}", err=True)
+    emit(text, output)
 
 
 def rendered(result: HierarchyResult, shape: str) -> str:

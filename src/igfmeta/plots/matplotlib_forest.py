@@ -27,12 +27,12 @@ _BOLD = ("heading", "summary", "total")
 _INDENT = {"study": 8.0, "posterior": 8.0, "prediction": 8.0, "note": 8.0}
 
 #: Nothing in a file that changes from run to run.
-_METADATA: dict[str, dict[str, None]] = {
+METADATA: dict[str, dict[str, None]] = {
     "svg": {"Date": None, "Creator": None},
     "pdf": {"CreationDate": None, "ModDate": None, "Producer": None, "Creator": None},
     "png": {"Software": None},
 }
-_STYLE: Any = {
+STYLE: Any = {
     "svg.hashsalt": "igfmeta",
     "svg.fonttype": "none",
     "pdf.fonttype": 42,
@@ -226,7 +226,7 @@ def figure(forest: Forest) -> Figure:
 
     layout = lay_out(forest)
     places = geometry(layout)
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         drawn = Figure(figsize=(places.width / 72, places.height / 72), facecolor="white")
         axes = drawn.add_axes((0, 0, 1, 1))
         axes.set_xlim(0, places.width)
@@ -267,8 +267,8 @@ def render(forest: Forest, kind: Format, *, dpi: int = 200) -> bytes:
     import matplotlib as mpl
 
     stream = io.BytesIO()
-    with mpl.rc_context(_STYLE):
-        figure(forest).savefig(stream, format=kind, dpi=dpi, metadata=_METADATA[kind])
+    with mpl.rc_context(STYLE):
+        figure(forest).savefig(stream, format=kind, dpi=dpi, metadata=METADATA[kind])
     content = stream.getvalue()
     return _described(content, lay_out(forest)) if kind == "svg" else content
 

@@ -129,7 +129,7 @@ def assurance(
     A trial of d events estimates the log hazard ratio with variance (1 + r)^2 / (r d), r the allocation ratio
     (Schoenfeld 1981, Biometrika 68:316); it succeeds where the estimate is significant in favour of the experimental
     arm. Assurance averages the power over the predictive distribution (O'Hagan, Stevens & Campbell 2005, Pharm Stat
-    4:187, eq. 3), here in closed form.
+    4:187), here in closed form.
 
     Parameters
     ----------
