@@ -86,10 +86,7 @@ def matrix(result: HierarchyResult) -> Figure:
             x = left + column * classes.index(cell.agent_class)
             y = MARGIN + 36 + CELL_HEIGHT * tumors.index(cell.tumor)
             _draw_cell(axes, cell, x, y, column, lower_is_better=result.question.better == "lower")
-        note = (
-            "Posterior median and interval; k studies. Hatched: no study, borrowed. Blue favours the experimental arm."
-        )
-        axes.text(MARGIN, height - MARGIN - 4, note, size=SMALL, va="center", color=GREY)
+        axes.text(MARGIN, height - MARGIN - 4, MATRIX_NOTE, size=SMALL, va="center", color=GREY)
     return drawn
 
 
