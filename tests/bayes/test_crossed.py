@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from igfmeta.bayes.components import class_by_tumor, default_priors, implied_ratios, zero_sum
-from igfmeta.bayes.crossed import conditional, crossed_posterior, spread_uniform
+from igfmeta.bayes.adaptive import spread_uniform
+from igfmeta.bayes.components import Kernels, class_by_tumor, default_priors, implied_ratios, prior_quantile, zero_sum
+from igfmeta.bayes.crossed import CrossedModel, crossed_posterior, whitened
 from igfmeta.bayes.importance import effective_size, normalized, pareto_k
 from igfmeta.bayes.posterior import normal_normal_one
-from igfmeta.bayes.tau_priors import HalfCauchy, HalfNormal
+from igfmeta.bayes.tau_priors import HalfCauchy, HalfNormal, HalfT, Uniform
 from igfmeta.errors import InputError
 
 CLASSES, TUMORS, AGENTS = [0, 0, 0, 1, 1, 0, 1, 0], [0, 1, 2, 0, 1, 0, 0, 1], [0, 0, 1, 2, 2, 1, 3, 0]
@@ -21,13 +22,17 @@ V = np.diag([0.02, 0.03, 0.05, 0.04, 0.06, 0.01, 0.05, 0.03])
 V[0, 5] = V[5, 0] = 0.005  # two contrasts with one control arm
 
 
-def _components():
-    return class_by_tumor(CLASSES, TUMORS, AGENTS, n_classes=2, n_tumors=3, priors=default_priors())
+def _factors(**priors):
+    return class_by_tumor(CLASSES, TUMORS, AGENTS, n_classes=2, n_tumors=3, priors={**default_priors(), **priors})
+
+
+def _posterior(y, v, factors, n_cells, rng):
+    return crossed_posterior(y, v, factors, Kernels.of(factors, n_cells), rng=rng)
 
 
 def test_the_conditional_is_that_of_the_joint_gaussian():
     """Write every effect down, give the overall mean a huge variance, and condition on the data by brute force."""
-    sds = dict(zip([c.name for c in _components()], (0.4, 0.2, 0.15, 0.1, 0.25), strict=True))
+    sds = dict(zip([c.name for c in _factors()], (0.4, 0.2, 0.15, 0.1, 0.25), strict=True))
     huge = 1e4
     blocks = [np.array([[huge]]), sds["class"] ** 2 * zero_sum(2), sds["tumor"] ** 2 * zero_sum(3),
               sds["class:tumor"] ** 2 * np.kron(zero_sum(2), zero_sum(3)), sds["agent"] ** 2 * np.eye(4)]  # fmt: skip
@@ -49,7 +54,7 @@ def test_the_conditional_is_that_of_the_joint_gaussian():
     s = x @ prior @ x.T + V + sds["study"] ** 2 * np.eye(8)
     gain = cells @ prior @ x.T @ np.linalg.inv(s)
     mean, covariance = gain @ Y, cells @ prior @ cells.T - gain @ x @ prior @ cells.T
-    found = conditional(Y, V, _components(), np.array([[sds[c.name] for c in _components()]]))
+    found = CrossedModel(Y, V, Kernels.of(_factors(), 6)).conditional(np.array([[sds[c.name] for c in _factors()]]))
     np.testing.assert_allclose(found.mean[0], mean, rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(found.variance[0], np.diag(covariance), rtol=1e-3)
     # The flat prior has density 1; the normal one 1/sqrt(2 pi huge) there.
@@ -58,9 +63,9 @@ def test_the_conditional_is_that_of_the_joint_gaussian():
 
 
 def test_one_source_is_the_normal_normal_model():
-    components = class_by_tumor([0] * 8, [0] * 8, [0] * 8, n_classes=1, n_tumors=1, priors={"study": HalfNormal(0.5)})
+    factors = class_by_tumor([0] * 8, [0] * 8, [0] * 8, n_classes=1, n_tumors=1, priors={"study": HalfNormal(0.5)})
     v = np.diag(np.diag(V))
-    ours = crossed_posterior(Y, v, components, rng=np.random.default_rng(1))
+    ours = _posterior(Y, v, factors, 1, np.random.default_rng(1))
     exact = normal_normal_one(Y, np.diag(v), tau_prior=HalfNormal(0.5))
     cell, new = ours.cells(), ours.new_studies()
     one = lambda p: np.array([p])  # noqa: E731
@@ -71,24 +76,22 @@ def test_one_source_is_the_normal_normal_model():
 
 
 def test_two_sources_against_a_grid():
-    components = class_by_tumor(CLASSES, [0] * 8, [0] * 8, n_classes=2, n_tumors=1,
+    factors = class_by_tumor(CLASSES, [0] * 8, [0] * 8, n_classes=2, n_tumors=1,
                                 priors={**default_priors(), "class": HalfNormal(0.4)})  # fmt: skip
-    assert [c.name for c in components] == ["class", "study"]
+    assert [c.name for c in factors] == ["class", "study"]
     middles = np.arange(0.005, 1.8, 0.01)
     a, b = (x.ravel() for x in np.meshgrid(middles, middles))
-    given_sds = conditional(Y, V, components, np.stack([a, b], axis=1))
+    given_sds = CrossedModel(Y, V, Kernels.of(factors, 2)).conditional(np.stack([a, b], axis=1))
     logs = given_sds.log_likelihood - 0.5 * (a / 0.4) ** 2 - 0.5 * (b / 0.3) ** 2
     weights = normalized(logs)
-    ours = crossed_posterior(Y, V, components, rng=np.random.default_rng(2))
+    ours = _posterior(Y, V, factors, 2, np.random.default_rng(2))
     np.testing.assert_allclose(ours.weights @ ours.mean, weights @ given_sds.mean, atol=2e-3)
     np.testing.assert_allclose(ours.weights @ ours.sds, [weights @ a, weights @ b], rtol=0.02)
     assert ours.shares() @ [1, 0] == pytest.approx(weights @ (a**2 / (a**2 + b**2)), abs=0.01)
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_nearly_so():
-    first, again, other = (
-        crossed_posterior(Y, V, _components(), rng=np.random.default_rng(seed)) for seed in (1, 1, 2)
-    )
+    first, again, other = (_posterior(Y, V, _factors(), 6, np.random.default_rng(seed)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first.weights, again.weights)
     np.testing.assert_allclose(first.weights @ first.mean, other.weights @ other.mean, atol=4e-3)
     assert first.effective_size > 1000
@@ -98,8 +101,8 @@ def test_the_same_seed_gives_the_same_numbers_and_another_nearly_so():
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(-100, 100))
 def test_shifting_the_effects_shifts_the_cells(seed, shift):
-    here = crossed_posterior(Y, V, _components(), rng=np.random.default_rng(seed))
-    there = crossed_posterior(Y + shift, V, _components(), rng=np.random.default_rng(seed))
+    here = _posterior(Y, V, _factors(), 6, np.random.default_rng(seed))
+    there = _posterior(Y + shift, V, _factors(), 6, np.random.default_rng(seed))
     np.testing.assert_allclose(there.weights @ there.mean - shift, here.weights @ here.mean, atol=1e-6)
 
 
@@ -108,10 +111,10 @@ def test_simulated_truth_is_covered():
     rng = np.random.default_rng(20261124)
     classes, tumors = np.repeat([0, 1, 2], 8).tolist(), np.tile([0, 1, 2, 3], 6).tolist()
     agents = (np.repeat([0, 1, 2], 8) * 2 + np.tile([0, 1], 12)).tolist()
-    components = class_by_tumor(classes, tumors, agents, n_classes=3, n_tumors=4, priors=default_priors())
+    factors = class_by_tumor(classes, tumors, agents, n_classes=3, n_tumors=4, priors=default_priors())
     inside = []
     for _ in range(25):
-        sds = {c.name: abs(rng.normal(0, c.prior.scale)) for c in components}
+        sds = {c.name: abs(rng.normal(0, c.prior.scale)) for c in factors}
         by_class = sds["class"] * zero_sum(3) @ rng.normal(size=3)
         by_tumor = sds["tumor"] * zero_sum(4) @ rng.normal(size=4)
         both = sds["class:tumor"] * zero_sum(3) @ rng.normal(size=(3, 4)) @ zero_sum(4)
@@ -119,7 +122,7 @@ def test_simulated_truth_is_covered():
         v = rng.uniform(0.01, 0.05, 24)
         agent = sds["agent"] * rng.normal(size=6)
         y = truth[np.array(classes) * 4 + tumors] + agent[agents] + rng.normal(0, np.sqrt(sds["study"] ** 2 + v))
-        cells = crossed_posterior(y, np.diag(v), components, rng=rng).cells()
+        cells = _posterior(y, np.diag(v), factors, 12, rng).cells()
         inside.append((cells.quantile(np.full(12, 0.05)) < truth) & (truth < cells.quantile(np.full(12, 0.95))))
     # 300 cells, correlated within a data set: three standard errors of 25 clusters are about 0.09.
     assert np.mean(inside) == pytest.approx(0.9, abs=0.09)
@@ -130,11 +133,47 @@ def test_sources_without_anything_to_vary_are_left_out():
     assert names == ["class", "study"]
 
 
-def test_only_half_normal_priors_are_taken():
-    components = class_by_tumor(CLASSES, TUMORS, AGENTS, n_classes=2, n_tumors=3,
-                                priors={**default_priors(), "agent": HalfCauchy(0.3)})  # fmt: skip
-    with pytest.raises(InputError, match=r"half-cauchy\(0.3\) of a standard deviation is not half-normal"):
-        crossed_posterior(Y, V, components, rng=np.random.default_rng(1))
+def test_only_priors_of_the_half_t_family_are_taken():
+    with pytest.raises(InputError, match=r"uniform\(2\) of a standard deviation cannot be used here; accepted are"):
+        _factors(agent=Uniform(2))
+
+
+@pytest.mark.parametrize("prior", [HalfT(0.3, 4), HalfCauchy(0.3)])
+def test_heavier_priors_are_exact_too(prior):
+    factors = class_by_tumor([0] * 8, [0] * 8, [0] * 8, n_classes=1, n_tumors=1, priors={"study": prior})
+    v = np.diag(np.diag(V))
+    ours = _posterior(Y, v, factors, 1, np.random.default_rng(1))
+    exact = normal_normal_one(Y, np.diag(v), tau_prior=prior)
+    assert ours.cells().quantile(np.array([0.975]))[0] == pytest.approx(exact.ci_upper, abs=1e-3)
+    assert ours.sd_quantiles([0.5])[0, 0] == pytest.approx(exact.tau_median, abs=3e-3)
+    assert prior.log_density(np.array([0.2]), np.ones((1, 1)))[0] == pytest.approx(
+        np.log(2) + stats.t.logpdf(0.2, prior.df, scale=0.3)
+    )
+    assert prior_quantile(prior, np.array([0.9]))[0] == pytest.approx(stats.t.ppf(0.95, prior.df, scale=0.3))
+
+
+def test_averages_of_cells_are_those_of_the_joint_posterior(rng):
+    """The average of a class over tumours: brute force by drawing all cells at once."""
+    factors = _factors()
+    weights = np.array([[1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1], [1, 1, 1, -1, -1, -1]]) / 3
+    kernels = Kernels.of(factors, 6)
+    sds = rng.uniform(0.1, 0.4, (1, 5))
+    both = CrossedModel(Y, V, kernels.combined(np.concatenate([np.eye(6), weights]))).conditional(sds)
+    np.testing.assert_allclose(both.mean[0, 6:], weights @ both.mean[0, :6], atol=1e-12)
+    basis = [CrossedModel(Y, V, kernels.combined(np.eye(6)[[i]] + np.eye(6)[[j]])).conditional(sds).variance[0, 0]
+             for i in range(6) for j in range(6)]  # fmt: skip
+    own = both.variance[0, :6]
+    covariance = 0.5 * (np.reshape(basis, (6, 6)) - own[:, None] - own)
+    np.fill_diagonal(covariance, own)
+    np.testing.assert_allclose(both.variance[0, 6:], np.diag(weights @ covariance @ weights.T), rtol=1e-9)
+
+
+def test_whitened_columns_are_those_of_a_triangular_solve(rng):
+    a = rng.normal(size=(4, 6, 6))
+    s, right = a @ a.mT + np.eye(6), rng.normal(size=(4, 6, 3))
+    log_det, white = whitened(s, right, 1.0)
+    np.testing.assert_allclose(log_det, np.linalg.slogdet(s)[1], rtol=1e-12)
+    np.testing.assert_allclose(white, np.linalg.solve(np.linalg.cholesky(s), right), rtol=1e-9)
 
 
 def test_points_fill_the_cube_evenly(rng):

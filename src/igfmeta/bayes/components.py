@@ -1,14 +1,20 @@
-"""Random effects of crossed and nested factors: what each factor adds to the covariance of studies and of cells."""
+"""Random effects of crossed and nested factors: the one definition of the model that every engine reads."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import special
 
 from igfmeta.bayes.tau_priors import HalfNormal, TauPrior
+from igfmeta.errors import InputError
 from igfmeta.numerics import Floats
+
+Codes = NDArray[np.int64]
 
 
 def zero_sum(levels: int) -> Floats:
@@ -17,44 +23,97 @@ def zero_sum(levels: int) -> Floats:
 
 
 @dataclass(frozen=True, eq=False)
-class Component:
-    """A source of heterogeneity.
+class Factor:
+    """A source of heterogeneity: an array of effects, and which of them each study and each cell has.
 
     Attributes
     ----------
     name : str
     prior : TauPrior
-        Of its standard deviation.
-    studies : ndarray of shape (k, k)
-        Covariance of the studies' effects that it makes, per unit of variance.
-    cross : ndarray of shape (cells, k)
-        Covariance of cells with studies.
-    cells : ndarray of shape (cells,)
-        Variance of each cell's mean.
-    new_study : bool
-        Whether a new study in a cell draws it anew.
+        Of the standard deviation of the effects: half-normal, half-t or half-Cauchy.
+    shape : tuple of int
+        Of the array: (3,) for three classes, (3, 6) for an interaction with six tumours.
+    zero_sum : bool
+        Whether the effects add up to 0 along each axis.
+    studies : ndarray of shape (k, axes)
+        Levels of each study.
+    cells : ndarray of shape (cells, axes) or None
+        Levels of each cell; None where a new study in a cell draws a level of its own.
     """
 
     name: str
     prior: TauPrior
+    shape: tuple[int, ...]
+    zero_sum: bool
+    studies: Codes
+    cells: Codes | None
+
+    def covariance(self, one: Codes, other: Codes) -> Floats:
+        """Return the covariance, per unit of variance, of effects at two sets of levels."""
+        matrices = [zero_sum(n) if self.zero_sum else np.eye(n) for n in self.shape]
+        each = [m[np.ix_(one[:, axis], other[:, axis])] for axis, m in enumerate(matrices)]
+        return np.asarray(prod(each[1:], start=each[0]))
+
+
+@dataclass(frozen=True, eq=False)
+class Kernels:
+    """What each factor adds, per unit of its variance, to the covariances of studies and cells; factors first.
+
+    Attributes
+    ----------
+    studies : ndarray of shape (factors, k, k)
+    cross : ndarray of shape (factors, cells, k)
+    cells : ndarray of shape (factors, cells, cells)
+    new : ndarray of shape (factors,)
+        1 for a factor that a new study draws anew.
+    ones : ndarray of shape (cells,)
+        How much of the overall mean a cell has.
+    """
+
     studies: Floats
     cross: Floats
     cells: Floats
-    new_study: bool
+    new: Floats
+    ones: Floats
+
+    @classmethod
+    def of(cls, factors: Sequence[Factor], n_cells: int) -> Kernels:
+        """Return the kernels of factors."""
+        cross, cells = [], []
+        for f in factors:
+            with_studies = np.zeros((n_cells, len(f.studies)))
+            cross.append(with_studies if f.cells is None else f.covariance(f.cells, f.studies))
+            cells.append(np.zeros((n_cells, n_cells)) if f.cells is None else f.covariance(f.cells, f.cells))
+        studies = [f.covariance(f.studies, f.studies) for f in factors]
+        new = np.array([float(f.cells is None) for f in factors])
+        return cls(np.stack(studies), np.stack(cross), np.stack(cells), new, np.ones(n_cells))
+
+    def combined(self, weights: Floats) -> Kernels:
+        """Return the kernels of linear combinations of the cells, such as their averages by class.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (combinations, cells)
+        """
+        cells = weights @ self.cells @ weights.T
+        return Kernels(self.studies, weights @ self.cross, cells, self.new, weights @ self.ones)
 
 
 #: Scales of the half-normal priors of the standard deviations of log ratios. Their root sum of squares, 0.59, is near
 #: the 0.5 of a pool with a single tau; `implied_ratios` says what they mean for ratios.
 DEFAULT_SCALES = {"class": 0.3, "tumor": 0.3, "class:tumor": 0.2, "agent": 0.2, "study": 0.3}
 
-
-def default_priors() -> dict[str, TauPrior]:
-    """Return the half-normal priors of the standard deviations of log ratios."""
-    return {name: HalfNormal(scale) for name, scale in DEFAULT_SCALES.items()}
+#: The same for logits of rates, which differ more from one tumour to the next than log ratios do.
+RATE_SCALES = {"class": 1.0, "tumor": 1.0, "class:tumor": 0.5, "agent": 0.5, "study": 0.5}
 
 
-def _indicator(codes: Sequence[int], levels: int) -> Floats:
-    return np.asarray(np.eye(levels)[np.asarray(codes, dtype=int)])
+def default_priors(*, rates: bool = False) -> dict[str, TauPrior]:
+    """Return the half-normal priors of the standard deviations, of log ratios or of logits of rates."""
+    return {name: HalfNormal(scale) for name, scale in (RATE_SCALES if rates else DEFAULT_SCALES).items()}
+
+
+def _codes(*columns: Sequence[int]) -> Codes:
+    return np.stack([np.asarray(column, dtype=np.int64) for column in columns], axis=1)
 
 
 def class_by_tumor(
@@ -64,9 +123,10 @@ def class_by_tumor(
     *,
     n_classes: int,
     n_tumors: int,
-    priors: dict[str, TauPrior],
-) -> list[Component]:
-    """Return the components of: overall + class + tumour + class:tumour + agent within class + study.
+    priors: Mapping[str, TauPrior],
+    studies: Sequence[int] | None = None,
+) -> list[Factor]:
+    """Return the factors of: overall + class + tumour + class:tumour + agent within class + study.
 
     Class, tumour and interaction effects add up to 0 (the interaction over either index). A factor with one level has
     nothing to vary and is left out, as is the interaction then; agents are left out where each class has one. Cells
@@ -75,43 +135,62 @@ def class_by_tumor(
     Parameters
     ----------
     classes, tumors, agents : sequence of int of length k
-        Level of each study, from 0.
+        Level of each effect, from 0.
     n_classes, n_tumors : int
-    priors : dict
+    priors : mapping
         Of the standard deviations, by name.
+    studies : sequence of int of length k, optional
+        The study of each effect, from 0; default one each. Contrasts of one study share its effect.
+
+    Raises
+    ------
+    InputError
+        A prior that is not of the half-t family.
     """
-    k, n_cells = len(classes), n_classes * n_tumors
-    z_class, z_tumor = _indicator(classes, n_classes), _indicator(tumors, n_tumors)
-    cell_class = _indicator(np.repeat(np.arange(n_classes), n_tumors).tolist(), n_classes)
-    cell_tumor = _indicator(np.tile(np.arange(n_tumors), n_classes).tolist(), n_tumors)
-    by_class, by_tumor = zero_sum(n_classes), zero_sum(n_tumors)
-    zeros = np.zeros((n_cells, k))
-    made: list[Component] = []
+    wrong = [prior.label for prior in priors.values() if prior.df is None]
+    if wrong:
+        raise InputError(
+            f"The prior {wrong[0]} of a standard deviation cannot be used here; accepted are half-normal(scale), "
+            "half-t(scale, df) and half-cauchy(scale)."
+        )
+    studies = range(len(classes)) if studies is None else studies
+    cell_class = np.repeat(np.arange(n_classes), n_tumors).tolist()
+    cell_tumor = np.tile(np.arange(n_tumors), n_classes).tolist()
+    n_agents, n_studies = max(agents, default=0) + 1, max(studies, default=0) + 1
+    made: list[Factor] = []
 
-    def add(name: str, studies: Floats, cross: Floats, cells: Floats, *, new_study: bool = False) -> None:
-        made.append(Component(name, priors[name], studies, cross, cells, new_study))
+    def add(name: str, shape: tuple[int, ...], levels: Codes, cells: Codes | None) -> None:
+        made.append(Factor(name, priors[name], shape, cells is not None, levels, cells))
 
-    class_parts = z_class @ by_class @ z_class.T, cell_class @ by_class @ z_class.T
-    tumor_parts = z_tumor @ by_tumor @ z_tumor.T, cell_tumor @ by_tumor @ z_tumor.T
-    class_own = np.full(n_cells, 1 - 1 / n_classes)
-    tumor_own = np.full(n_cells, 1 - 1 / n_tumors)
     if n_classes > 1:
-        add("class", *class_parts, class_own)
+        add("class", (n_classes,), _codes(classes), _codes(cell_class))
     if n_tumors > 1:
-        add("tumor", *tumor_parts, tumor_own)
+        add("tumor", (n_tumors,), _codes(tumors), _codes(cell_tumor))
     if n_classes > 1 and n_tumors > 1:
-        studies, cross = (one * other for one, other in zip(class_parts, tumor_parts, strict=True))
-        add("class:tumor", studies, cross, class_own * tumor_own)
-    n_agents = max(agents, default=0) + 1
+        add("class:tumor", (n_classes, n_tumors), _codes(classes, tumors), _codes(cell_class, cell_tumor))
     if n_agents > n_classes:
-        z_agent = _indicator(agents, n_agents)
-        add("agent", z_agent @ z_agent.T, zeros, np.zeros(n_cells), new_study=True)
-    add("study", np.eye(k), zeros, np.zeros(n_cells), new_study=True)
+        add("agent", (n_agents,), _codes(agents), None)
+    add("study", (n_studies,), _codes(studies), None)
     return made
 
 
-def implied_ratios(priors: dict[str, TauPrior], rng: np.random.Generator, *, draws: int = 20_000) -> dict[str, float]:
-    """Return what half-normal priors mean: the 95 % range, as a ratio, of one effect of each component around 1.
+def prior_quantile(prior: TauPrior, p: Floats) -> Floats:
+    """Return quantiles of a half-normal, half-t or half-Cauchy prior.
+
+    Examples
+    --------
+    >>> prior_quantile(HalfNormal(0.5), np.array([0.5])).round(3)
+    array([0.337])
+    """
+    assert prior.df is not None
+    upper = 0.5 + 0.5 * np.clip(p, 1e-12, 1 - 1e-12)
+    return np.asarray(prior.scale * (special.ndtri(upper) if np.isinf(prior.df) else special.stdtrit(prior.df, upper)))
+
+
+def implied_ratios(
+    priors: Mapping[str, TauPrior], rng: np.random.Generator, *, draws: int = 20_000
+) -> dict[str, float]:
+    """Return what priors mean: the 95 % range, as a ratio, of one effect of each factor around 1.
 
     A value of 1.8 says that before any data 95 % of the effects lie between 1/1.8 and 1.8.
 
@@ -122,6 +201,8 @@ def implied_ratios(priors: dict[str, TauPrior], rng: np.random.Generator, *, dra
     1.9
     """
     return {
-        name: float(np.exp(np.quantile(np.abs(prior.scale * rng.normal(size=draws) * rng.normal(size=draws)), 0.95)))
+        name: float(
+            np.exp(np.quantile(np.abs(prior_quantile(prior, rng.random(draws)) * rng.normal(size=draws)), 0.95))
+        )
         for name, prior in priors.items()
     }

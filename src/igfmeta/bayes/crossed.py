@@ -1,27 +1,20 @@
 """The posterior of crossed random effects: exact linear algebra given the standard deviations, which are sampled.
 
 Given the standard deviations everything is Gaussian: the overall mean and the cells have closed posteriors. The
-standard deviations, five at most, are integrated by adaptive importance sampling in their logarithms: draws from the
-prior first, then from a mixture of the prior and a Student-t fitted to the weighted draws. The share of the prior in
-the mixture keeps the weights bounded.
+standard deviations, five at most, are integrated by adaptive importance sampling.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
 
-from igfmeta.bayes.components import Component
-from igfmeta.bayes.distributions import NormalMixture
-from igfmeta.bayes.importance import effective_size, normalized, pareto_k
-from igfmeta.errors import InputError
+from igfmeta.bayes.adaptive import sample_sds
+from igfmeta.bayes.components import Factor, Kernels
+from igfmeta.bayes.distributions import Empirical, NormalMixture
 from igfmeta.numerics import Floats
-
-#: Draws of a round, rounds of adaptation, share of the prior in the proposal, degrees of freedom of its other part.
-DRAWS, ROUNDS, DEFENSIVE, DF = 4000, 2, 0.2, 6.0
 
 #: Covariance matrices held at once.
 CHUNK = 500
@@ -43,15 +36,17 @@ class CrossedPosterior:
     Attributes
     ----------
     names : tuple of str
-        Of the components.
-    sds : ndarray of shape (draws, components)
+        Of the factors.
+    sds : ndarray of shape (draws, factors)
     weights : ndarray of shape (draws,)
     mean, variance : ndarray of shape (draws, cells)
-        Of the cells' means given each draw.
+        Of the cells' means given each draw; the variance is 0 where the cells themselves were drawn.
     new_variance : ndarray of shape (draws,)
         What a new study of a new agent adds.
     effective_size, pareto_k : float
-        Of the importance weights.
+        Of the importance weights; NaN for draws without weights.
+    reliable : bool
+        Whether the importance weights can be trusted.
     """
 
     names: tuple[str, ...]
@@ -62,10 +57,11 @@ class CrossedPosterior:
     new_variance: Floats
     effective_size: float
     pareto_k: float
+    reliable: bool = True
 
-    def cells(self) -> NormalMixture:
+    def cells(self) -> NormalMixture | Empirical:
         """Return the posterior of each cell's mean."""
-        return self._mixture(self.variance)
+        return self._mixture(self.variance) if self.variance.any() else Empirical.of(self.mean.T)
 
     def new_studies(self) -> NormalMixture:
         """Return the predictive distribution of a new study of a new agent in each cell."""
@@ -76,7 +72,7 @@ class CrossedPosterior:
         return NormalMixture(weights, self.mean.T, np.sqrt(variance.T))
 
     def sd_quantiles(self, p: Sequence[float]) -> Floats:
-        """Return quantiles of the standard deviations, shape (components, len(p))."""
+        """Return quantiles of the standard deviations, shape (factors, len(p))."""
         out = np.empty((len(self.names), len(p)))
         for i in range(len(self.names)):
             order = np.argsort(self.sds[:, i])
@@ -85,110 +81,109 @@ class CrossedPosterior:
         return out
 
     def shares(self) -> Floats:
-        """Return the posterior mean share of each component in the sum of the variances."""
+        """Return the posterior mean share of each factor in the sum of the variances."""
         variances = self.sds**2
         return np.asarray(self.weights @ (variances / variances.sum(axis=1, keepdims=True)))
 
 
-def conditional(y: Floats, covariance: Floats, components: Sequence[Component], sds: Floats) -> Conditional:
-    """Return the likelihood and the cells given standard deviations; the overall mean has a flat prior.
-
-    With S = V + sum sd_f^2 K_f and A the covariance of cells with studies: mu = 1'S^-1 y / 1'S^-1 1; a cell's mean is
-    mu + A S^-1 (y - mu), its variance P - A S^-1 A' + (1 - A S^-1 1)^2 / 1'S^-1 1 (Searle, Casella & McCulloch 1992,
-    Variance components, chapter 7, for one fixed effect).
+def whitened(s: Floats, right: Floats, least: float) -> tuple[Floats, Floats]:
+    """Return log |S| and L^-1 B for S = L L', by one Cholesky factor of S bordered with B.
 
     Parameters
     ----------
-    y : ndarray of shape (k,)
-    covariance : ndarray of shape (k, k)
-        Of the sampling errors.
-    components : sequence of Component
-    sds : ndarray of shape (draws, components)
+    s : ndarray of shape (draws, k, k)
+    right : ndarray of shape (draws, k, m)
+        B.
+    least : float
+        A number above 0 that no eigenvalue of S is below.
     """
-    kernels = np.stack([c.studies for c in components])
-    crosses = np.stack([c.cross for c in components])
-    own = np.stack([c.cells for c in components])
-    parts = [_given(y, covariance, kernels, crosses, own, sds[i : i + CHUNK] ** 2) for i in range(0, len(sds), CHUNK)]
-    return Conditional(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
-
-
-def _given(
-    y: Floats, covariance: Floats, kernels: Floats, crosses: Floats, own: Floats, variances: Floats
-) -> tuple[Floats, Floats, Floats]:
-    s = covariance + np.tensordot(variances, kernels, axes=1)
-    a = np.tensordot(variances, crosses, axes=1)
-    right = np.concatenate([np.stack([np.ones_like(y), y], axis=1) + np.zeros((len(s), 1, 1)), a.mT], axis=2)
-    solved = np.linalg.solve(s, right)
-    by_one, by_y, by_a = solved[:, :, 0], solved[:, :, 1], solved[:, :, 2:]
-    precision = by_one.sum(axis=1)
-    mu = by_one @ y / precision
-    rest = by_y @ y - mu**2 * precision
-    log_det = np.linalg.slogdet(s)[1]
-    log_likelihood = -0.5 * (log_det + rest + (len(y) - 1) * np.log(2 * np.pi) + np.log(precision))
-    pulled = 1 - np.einsum("nck,nk->nc", a, by_one)
-    mean = np.einsum("nck,nk->nc", a, by_y) + pulled * mu[:, None]
-    spread = variances @ own - np.einsum("nck,nkc->nc", a, by_a) + pulled**2 / precision[:, None]
-    return log_likelihood, mean, np.maximum(spread, 1e-14 * spread.max())
-
-
-def spread_uniform(n: int, d: int, rng: np.random.Generator) -> Floats:
-    """Return n points that fill (0, 1)^d evenly, shifted at random; shape (n, d).
-
-    Multiples of the powers of the inverse generalized golden ratio, modulo 1: an average over them has an error of
-    about 1/n rather than 1/sqrt(n) (Niederreiter 1992, chapter 3).
-    """
-    ratio = 2.0
-    for _ in range(64):
-        ratio = (1 + ratio) ** (1 / (d + 1))
-    steps = ratio ** -np.arange(1.0, d + 1)
-    return np.asarray((rng.random(d) + np.arange(1, n + 1)[:, None] * steps) % 1.0)
-
-
-def _prior_draws(components: Sequence[Component], uniform: Floats) -> Floats:
-    """Return standard deviations from their half-normal priors, from uniform numbers of shape (draws, components)."""
-    scales = np.array([c.prior.scale for c in components])
-    return np.asarray(scales * special.ndtri(0.5 + 0.5 * np.clip(uniform, 1e-12, 1 - 1e-12)))
-
-
-def _log_prior(components: Sequence[Component], sds: Floats) -> Floats:
-    """Return the log prior density of the logarithms of the standard deviations."""
-    nothing = np.zeros((1, 1))
-    return np.asarray(
-        sum(c.prior.log_density(sds[:, i], nothing) + np.log(sds[:, i]) for i, c in enumerate(components))
-    )
+    draws, k, m = right.shape
+    bordered = np.empty((draws, k + m, k + m))
+    bordered[:, :k, :k] = s
+    bordered[:, k:, :k] = right.mT
+    bordered[:, :k, k:] = right
+    # Any border that is large enough keeps the matrix positive definite, and none changes L^-1 B.
+    border = 1 + 2 * np.einsum("nkm,nkm->n", right, right) / least
+    bordered[:, k:, k:] = border[:, None, None] * np.eye(m)
+    root = np.linalg.cholesky(bordered)
+    return 2 * np.log(np.diagonal(root[:, :k, :k], axis1=1, axis2=2)).sum(axis=1), root[:, k:, :k].mT
 
 
 @dataclass(frozen=True, eq=False)
-class _StudentT:
-    """A multivariate t distribution of the logarithms."""
+class _Overall:
+    """The overall mean given each draw: its estimate, its precision, and the likelihood with it integrated out."""
 
-    mean: Floats
-    root: Floats
+    mu: Floats
+    precision: Floats
+    log_likelihood: Floats
 
     @classmethod
-    def fitted(cls, logs: Floats, weights: Floats) -> _StudentT:
-        mean = weights @ logs
-        off = logs - mean
-        covariance = (weights * off.T) @ off
-        ridge = 1e-6 * np.trace(covariance) / len(mean) + 1e-9
-        return cls(mean, np.linalg.cholesky(covariance + ridge * np.eye(len(mean))))
+    def of(cls, log_det: Floats, one: Floats, data: Floats) -> _Overall:
+        """Return it from log |S| and the whitened columns of ones and of effects, shape (draws, k)."""
+        precision = np.vecdot(one, one)
+        mu = np.vecdot(one, data) / precision
+        rest = np.vecdot(data, data) - mu**2 * precision
+        degrees = one.shape[1] - 1
+        return cls(mu, precision, -0.5 * (log_det + rest + degrees * np.log(2 * np.pi) + np.log(precision)))
 
-    def draw(self, rng: np.random.Generator, n: int) -> Floats:
-        u = np.clip(spread_uniform(n, len(self.mean) + 1, rng), 1e-12, 1 - 1e-12)
-        chi2 = 2 * special.gammaincinv(DF / 2, u[:, -1])
-        return np.asarray(self.mean + (special.ndtri(u[:, :-1]) @ self.root.T) / np.sqrt(chi2 / DF)[:, None])
 
-    def log_density(self, logs: Floats) -> Floats:
-        d = len(self.mean)
-        z = np.linalg.solve(self.root, (logs - self.mean).T)
-        constant = special.gammaln(0.5 * (DF + d)) - special.gammaln(0.5 * DF) - 0.5 * d * np.log(DF * np.pi)
-        return np.asarray(
-            constant - np.log(np.diag(self.root)).sum() - 0.5 * (DF + d) * np.log1p((z**2).sum(axis=0) / DF)
-        )
+@dataclass(frozen=True, eq=False)
+class CrossedModel:
+    """Effects, the covariance of their sampling errors, and the kernels of what makes them differ.
+
+    Attributes
+    ----------
+    y : ndarray of shape (k,)
+    covariance : ndarray of shape (k, k)
+        Positive definite.
+    kernels : Kernels
+    """
+
+    y: Floats
+    covariance: Floats
+    kernels: Kernels
+
+    def _chunks(self, one: Callable[[Floats], tuple[Floats, ...]], sds: Floats) -> tuple[Floats, ...]:
+        parts = [one(sds[i : i + CHUNK] ** 2) for i in range(0, len(sds), CHUNK)]
+        return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+
+    def _whitened(self, variances: Floats, a: Floats) -> tuple[Floats, Floats]:
+        s = self.covariance + np.tensordot(variances, self.kernels.studies, axes=1)
+        both = np.stack([np.ones_like(self.y), self.y], axis=1) + np.zeros((len(s), 1, 1))
+        return whitened(s, np.concatenate([both, a.mT], axis=2), float(np.linalg.eigvalsh(self.covariance)[0]))
+
+    def log_likelihood(self, sds: Floats) -> Floats:
+        """Return the log likelihood of standard deviations of shape (draws, factors); the overall mean is flat."""
+
+        def one(variances: Floats) -> tuple[Floats]:
+            log_det, white = self._whitened(variances, np.empty((len(variances), 0, len(self.y))))
+            return (_Overall.of(log_det, white[:, :, 0], white[:, :, 1]).log_likelihood,)
+
+        return self._chunks(one, sds)[0]
+
+    def conditional(self, sds: Floats) -> Conditional:
+        """Return the likelihood and the cells given standard deviations of shape (draws, factors).
+
+        With S = V + sum sd_f^2 K_f and A the covariance of cells with studies: mu = 1'S^-1 y / 1'S^-1 1; a cell's mean
+        is mu + A S^-1 (y - mu), its variance P - A S^-1 A' + (1 - A S^-1 1)^2 / 1'S^-1 1 (Searle, Casella & McCulloch
+        1992, Variance components, chapter 7, for one fixed effect).
+        """
+
+        def one(variances: Floats) -> tuple[Floats, Floats, Floats]:
+            log_det, white = self._whitened(variances, np.tensordot(variances, self.kernels.cross, axes=1))
+            one, data, cells = white[:, :, 0], white[:, :, 1], white[:, :, 2:]
+            overall = _Overall.of(log_det, one, data)
+            pulled = self.kernels.ones - np.einsum("nk,nkc->nc", one, cells)
+            mean = np.einsum("nk,nkc->nc", data, cells) + pulled * overall.mu[:, None]
+            own = variances @ np.diagonal(self.kernels.cells, axis1=1, axis2=2)
+            spread = own - (cells**2).sum(axis=1) + pulled**2 / overall.precision[:, None]
+            return overall.log_likelihood, mean, np.maximum(spread, 1e-14 * spread.max())
+
+        return Conditional(*self._chunks(one, sds))
 
 
 def crossed_posterior(
-    y: Floats, covariance: Floats, components: Sequence[Component], *, rng: np.random.Generator
+    y: Floats, covariance: Floats, factors: Sequence[Factor], kernels: Kernels, *, rng: np.random.Generator
 ) -> CrossedPosterior:
     """Return the posterior of the cells and of the standard deviations.
 
@@ -197,52 +192,25 @@ def crossed_posterior(
     y : ndarray of shape (k,)
         Effects on the analysis scale.
     covariance : ndarray of shape (k, k)
-        Of their sampling errors.
-    components : sequence of Component
-        With half-normal priors.
+        Of their sampling errors, positive definite.
+    factors : sequence of Factor
+    kernels : Kernels
+        Of the factors, for the cells that are asked for.
     rng : numpy.random.Generator
         The same generator gives the same posterior.
-
-    Raises
-    ------
-    InputError
-        A prior that is not half-normal.
     """
-    wrong = [c.prior.label for c in components if not c.prior.label.startswith("half-normal")]
-    if wrong:
-        raise InputError(
-            f"The prior {wrong[0]} of a standard deviation is not half-normal, which is what this model takes."
-        )
     centre = float(y.mean())
-    y = y - centre
-    sds = _prior_draws(components, spread_uniform(DRAWS, len(components), rng))
-    weights = _tempered(conditional(y, covariance, components, sds).log_likelihood)
-    for _ in range(ROUNDS):
-        proposal = _StudentT.fitted(np.log(sds), weights)
-        from_prior = _prior_draws(components, spread_uniform(int(DEFENSIVE * DRAWS), len(components), rng))
-        sds = np.concatenate([from_prior, np.exp(proposal.draw(rng, DRAWS - len(from_prior)))])
-        prior = _log_prior(components, sds)
-        mixed = np.logaddexp(np.log(DEFENSIVE) + prior, np.log1p(-DEFENSIVE) + proposal.log_density(np.log(sds)))
-        given = conditional(y, covariance, components, sds)
-        weights = normalized(given.log_likelihood + prior - mixed)
-    new = np.array([float(c.new_study) for c in components])
+    model = CrossedModel(y - centre, covariance, kernels)
+    drawn = sample_sds(model.log_likelihood, [f.prior for f in factors], rng=rng)
+    given = model.conditional(drawn.sds)
     return CrossedPosterior(
-        names=tuple(c.name for c in components),
-        sds=sds,
-        weights=weights,
-        mean=given.mean + centre,
+        names=tuple(f.name for f in factors),
+        sds=drawn.sds,
+        weights=drawn.weights,
+        mean=given.mean + centre * kernels.ones,
         variance=given.variance,
-        new_variance=sds**2 @ new,
-        effective_size=effective_size(weights),
-        pareto_k=pareto_k(weights),
+        new_variance=drawn.sds**2 @ kernels.new,
+        effective_size=drawn.effective_size,
+        pareto_k=drawn.pareto_k,
+        reliable=drawn.reliable,
     )
-
-
-def _tempered(log_likelihood: Floats) -> Floats:
-    """Return weights of draws from the prior, flattened until they are worth at least a twentieth of their number."""
-    power = 1.0
-    weights = normalized(log_likelihood)
-    while effective_size(weights) < len(weights) / 20 and power > 1e-3:
-        power *= 0.7
-        weights = normalized(power * log_likelihood)
-    return weights

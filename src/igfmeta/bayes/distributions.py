@@ -109,6 +109,42 @@ class NormalMixture:
 
 
 @dataclass(frozen=True, eq=False)
+class Empirical:
+    """Draws of equal weight for each data set; ordered, of shape (batch, n)."""
+
+    ordered: Floats
+
+    @classmethod
+    def of(cls, draws: Floats) -> Empirical:
+        """Return the distribution of draws of shape (batch, n)."""
+        return cls(np.sort(draws, axis=1))
+
+    def cdf(self, x: Floats) -> Floats:
+        """Return P(X <= x); x of shape (batch,)."""
+        return np.asarray((self.ordered <= np.asarray(x)[:, None]).mean(axis=1))
+
+    def quantile(self, p: Floats) -> Floats:
+        """Return the x with P(X <= x) = p, between neighbouring draws by a straight line."""
+        n = self.ordered.shape[1]
+        at = np.clip(np.asarray(p) * n - 0.5, 0, n - 1)
+        below = np.minimum(at.astype(int), n - 2)
+        left, right = (np.take_along_axis(self.ordered, i[:, None], axis=1)[:, 0] for i in (below, below + 1))
+        return np.asarray(left + (at - below) * (right - left))
+
+    def density(self, x: Floats) -> Floats:
+        """Return a Gaussian kernel estimate of the density (bandwidth by Silverman 1986, eq. 3.31)."""
+        n = self.ordered.shape[1]
+        spread = np.minimum(self.ordered.std(axis=1), np.diff(self.ordered[:, [n // 4, 3 * n // 4]])[:, 0] / 1.349)
+        width = 0.9 * spread * n**-0.2
+        z = (np.asarray(x)[:, None] - self.ordered) / width[:, None]
+        return np.asarray(np.exp(-0.5 * z * z).mean(axis=1) / (width * np.sqrt(2 * np.pi)))
+
+    def moments(self) -> tuple[Floats, Floats]:
+        """Return mean and standard deviation."""
+        return self.ordered.mean(axis=1), self.ordered.std(axis=1)
+
+
+@dataclass(frozen=True, eq=False)
 class TauPosterior:
     """The posterior of tau; on u its density and distribution function are polynomials.
 

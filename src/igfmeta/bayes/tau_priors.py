@@ -34,6 +34,8 @@ class TauPrior:
     proper : bool
     mapping : Mapping
         On which its density is smooth.
+    df : float or None
+        Degrees of freedom of a half-t prior: inf for the half-normal, 1 for the half-Cauchy; None for other priors.
     """
 
     label: str
@@ -43,6 +45,7 @@ class TauPrior:
     power: float = -inf
     proper: bool = True
     mapping: Mapping = field(default_factory=Rational, repr=False)
+    df: float | None = None
 
 
 def _positive(prior: str, **values: float) -> None:
@@ -61,7 +64,7 @@ def HalfNormal(scale: float) -> TauPrior:  # noqa: N802  (named as distributions
     """
     _positive("half-normal", scale=scale)
     constant = 0.5 * log(2 / pi) - log(scale)
-    return TauPrior(f"half-normal({scale:g})", lambda t, v: constant - 0.5 * (t / scale) ** 2, scale=scale)
+    return TauPrior(f"half-normal({scale:g})", lambda t, v: constant - 0.5 * (t / scale) ** 2, scale=scale, df=inf)
 
 
 def HalfT(scale: float, df: float) -> TauPrior:  # noqa: N802
@@ -73,6 +76,7 @@ def HalfT(scale: float, df: float) -> TauPrior:  # noqa: N802
         lambda t, v: constant - 0.5 * (df + 1) * np.log1p((t / scale) ** 2 / df),
         scale=scale,
         power=-(df + 1),
+        df=df,
     )
 
 
@@ -81,7 +85,7 @@ def HalfCauchy(scale: float) -> TauPrior:  # noqa: N802
     _positive("half-Cauchy", scale=scale)
     constant = log(2 / (pi * scale))
     return TauPrior(
-        f"half-cauchy({scale:g})", lambda t, v: constant - np.log1p((t / scale) ** 2), scale=scale, power=-2.0
+        f"half-cauchy({scale:g})", lambda t, v: constant - np.log1p((t / scale) ** 2), scale=scale, power=-2.0, df=1.0
     )
 
 
