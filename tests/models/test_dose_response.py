@@ -148,8 +148,8 @@ def test_moments_of_studies_that_agree_are_0(rng):
 
 def test_both_ways_find_the_covariance_of_many_studies(rng):
     known = knowledge(_simulated(rng, 1000, psi=50 * PSI), quadratic())
-    np.testing.assert_allclose(moments(known).psi, 50 * PSI, rtol=0.15)
-    np.testing.assert_allclose(maximize(known, restricted=True).psi, 50 * PSI, rtol=0.15)
+    np.testing.assert_allclose(moments(known).psi, 50 * PSI, rtol=0.2)
+    np.testing.assert_allclose(maximize(known, restricted=True).psi, 50 * PSI, rtol=0.2)
 
 
 def test_the_unit_of_the_dose_changes_nothing_but_the_coefficients(rng):
