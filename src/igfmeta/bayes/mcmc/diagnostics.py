@@ -56,13 +56,13 @@ class Diagnostics:
     def line(self) -> str:
         """Return the diagnostics in one sentence."""
         return (
-            f"{self.chains} chains of {self.draws} draws: largest R-hat {self.rhat:.3f}, smallest effective sample size "
-            f"{min(self.ess_bulk, self.ess_tail):.0f}, divergences {self.divergences}."
+            f"{self.chains} chains of {self.draws} draws: largest R-hat {self.rhat:.3f}, smallest effective sample "
+            f"size {min(self.ess_bulk, self.ess_tail):.0f}, divergences {self.divergences}."
         )
 
 
 def _extreme(found: xr.Dataset, largest: bool) -> tuple[float, str]:
-    """Return the largest or smallest value of a dataset, and the variable that has it; constants (NaN) are passed by."""
+    """Return the largest or smallest value of a dataset, and the variable that has it; NaN (a constant) is passed by."""
     best, name = np.nan, ""
     for variable, values in found.items():
         finite = values.values[np.isfinite(values.values)]

@@ -88,7 +88,7 @@ class Sampled:
 
     def draws(self, name: str) -> Any:
         """Return the draws of a variable, chains one after the other: shape (chains x draws, ...)."""
-        values = self.tree["posterior"][name].values
+        values: Any = self.tree["posterior"].to_dataset()[name].to_numpy()
         return values.reshape(-1, *values.shape[2:])
 
     def save(self, path: str) -> None:
