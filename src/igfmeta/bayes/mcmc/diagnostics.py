@@ -62,7 +62,7 @@ class Diagnostics:
 
 
 def _extreme(found: xr.Dataset, largest: bool) -> tuple[float, str]:
-    """Return the largest or smallest value of a dataset, and the variable that has it; NaN (a constant) is passed by."""
+    """Return the largest or smallest value, and the variable that has it; NaN (of constants) is passed by."""
     best, name = np.nan, ""
     for variable, values in found.items():
         finite = values.values[np.isfinite(values.values)]
