@@ -20,6 +20,9 @@ from igfmeta.numerics import Floats
 #: Draws of the first rounds and of the last, share of the prior in the proposal, degrees of freedom of its other part.
 SCOUTS, DRAWS, DEFENSIVE, DF = 1000, 4000, 0.2, 6.0
 
+#: How far below and above the scale of its prior, in logarithms, a standard deviation is drawn.
+LEAST, MOST = 14.0, 9.0
+
 #: Fewest effective draws at which the summaries are trusted, and rounds that are added to reach them.
 FEWEST_DRAWS, MORE_ROUNDS = 400, 3
 
@@ -51,7 +54,7 @@ class WeightedSds:
 
     @property
     def reliable(self) -> bool:
-        return self.effective_size >= FEWEST_DRAWS and self.pareto_k <= PARETO_K_LIMIT
+        return self.effective_size >= min(FEWEST_DRAWS, len(self.weights) / 5) and self.pareto_k <= PARETO_K_LIMIT
 
 
 def spread_uniform(n: int, d: int, rng: np.random.Generator) -> Floats:
@@ -68,7 +71,15 @@ def spread_uniform(n: int, d: int, rng: np.random.Generator) -> Floats:
 
 
 def _prior_draws(priors: Sequence[TauPrior], uniform: Floats) -> Floats:
-    return np.stack([prior_quantile(prior, uniform[:, i]) for i, prior in enumerate(priors)], axis=1)
+    """Return the logarithms of standard deviations from their priors."""
+    sds = np.stack([prior_quantile(prior, uniform[:, i]) for i, prior in enumerate(priors)], axis=1)
+    return _within_reach(priors, np.log(sds))
+
+
+def _within_reach(priors: Sequence[TauPrior], logs: Floats) -> Floats:
+    """Return logarithms within the limits beyond which the likelihood is flat, or covariances are singular."""
+    scales = np.log([prior.scale for prior in priors])
+    return np.clip(logs, scales - LEAST, scales + MOST)
 
 
 def _log_prior(priors: Sequence[TauPrior], sds: Floats) -> Floats:
@@ -108,7 +119,11 @@ class StudentT:
 
 
 def sample_sds(
-    log_likelihood: Callable[[Floats], Floats], priors: Sequence[TauPrior], *, rng: np.random.Generator
+    log_likelihood: Callable[[Floats], Floats],
+    priors: Sequence[TauPrior],
+    *,
+    rng: np.random.Generator,
+    draws: int = DRAWS,
 ) -> WeightedSds:
     """Return draws of standard deviations, weighted by their posterior.
 
@@ -120,13 +135,16 @@ def sample_sds(
         Of the half-t family.
     rng : numpy.random.Generator
         The same generator gives the same draws.
+    draws : int
+        Of the last round.
     """
-    sds = _prior_draws(priors, spread_uniform(SCOUTS, len(priors), rng))
+    scouts = min(SCOUTS, draws)
+    sds = np.exp(_prior_draws(priors, spread_uniform(scouts, len(priors), rng)))
     weights = _tempered(log_likelihood(sds))
     drawn = WeightedSds(sds, weights, float("nan"))
-    for n in (SCOUTS, DRAWS, *[DRAWS] * MORE_ROUNDS):
+    for last, n in ((False, scouts), *[(True, draws)] * (1 + MORE_ROUNDS)):
         drawn = _round(log_likelihood, priors, StudentT.fitted(np.log(drawn.sds), drawn.weights), n, rng)
-        if n == DRAWS and drawn.reliable:
+        if last and drawn.reliable:
             break
     return drawn
 
@@ -139,7 +157,7 @@ def _round(
     rng: np.random.Generator,
 ) -> WeightedSds:
     from_prior = _prior_draws(priors, spread_uniform(int(DEFENSIVE * n), len(priors), rng))
-    logs = np.concatenate([np.log(from_prior), np.clip(proposal.draw(rng, n - len(from_prior)), -300, 300)])
+    logs = np.concatenate([from_prior, _within_reach(priors, proposal.draw(rng, n - len(from_prior)))])
     sds = np.exp(logs)
     prior = _log_prior(priors, sds)
     mixed = np.logaddexp(np.log(DEFENSIVE) + prior, np.log1p(-DEFENSIVE) + proposal.log_density(logs))

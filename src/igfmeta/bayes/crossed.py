@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from igfmeta.bayes.adaptive import sample_sds
+from igfmeta.bayes.adaptive import DRAWS, sample_sds
 from igfmeta.bayes.components import Factor, Kernels
 from igfmeta.bayes.distributions import Empirical, NormalMixture
 from igfmeta.numerics import Floats
@@ -183,7 +183,13 @@ class CrossedModel:
 
 
 def crossed_posterior(
-    y: Floats, covariance: Floats, factors: Sequence[Factor], kernels: Kernels, *, rng: np.random.Generator
+    y: Floats,
+    covariance: Floats,
+    factors: Sequence[Factor],
+    kernels: Kernels,
+    *,
+    rng: np.random.Generator,
+    draws: int = DRAWS,
 ) -> CrossedPosterior:
     """Return the posterior of the cells and of the standard deviations.
 
@@ -198,10 +204,12 @@ def crossed_posterior(
         Of the factors, for the cells that are asked for.
     rng : numpy.random.Generator
         The same generator gives the same posterior.
+    draws : int
+        Of the standard deviations.
     """
     centre = float(y.mean())
     model = CrossedModel(y - centre, covariance, kernels)
-    drawn = sample_sds(model.log_likelihood, [f.prior for f in factors], rng=rng)
+    drawn = sample_sds(model.log_likelihood, [f.prior for f in factors], rng=rng, draws=draws)
     given = model.conditional(drawn.sds)
     return CrossedPosterior(
         names=tuple(f.name for f in factors),

@@ -64,7 +64,8 @@ def loadings(factor: Factor, levels: Any) -> Floats:
     return np.asarray(reduce(lambda a, b: (a[:, :, None] * b[:, None, :]).reshape(len(a), -1), rows))
 
 
-def _standard_deviation(pm: Any, name: str, prior: TauPrior) -> Any:
+def standard_deviation(pm: Any, name: str, prior: TauPrior) -> Any:
+    """Return the standard deviation `sd_name` with a prior of the half-t family, a variable of the open model."""
     if prior.df is None:
         raise InputError(
             f"The prior {prior.label} of a standard deviation cannot be used here; accepted are half-normal(scale), "
@@ -75,7 +76,7 @@ def _standard_deviation(pm: Any, name: str, prior: TauPrior) -> Any:
     return pm.HalfStudentT(f"sd_{name}", nu=prior.df, sigma=prior.scale)
 
 
-def _standardized(pm: Any, name: str, n: int, distribution: str) -> Any:
+def standardized(pm: Any, name: str, n: int, distribution: str) -> Any:
     """Return n effects with standard deviation (of the t and of the mixture: scale) 1."""
     if distribution == "t":
         return pm.StudentT(f"z_{name}", nu=STUDY_DF, mu=0, sigma=1, shape=n)
@@ -125,8 +126,8 @@ def crossed_effects(factors: Sequence[Factor], weights: Floats, mu: Any, *, stud
     theta, cells, sds = mu, mu * weights.sum(axis=1), []
     for f in factors:
         of_studies = loadings(f, f.studies)
-        sd = _standard_deviation(pm, f.name, f.prior)
-        z = _standardized(pm, f.name, of_studies.shape[1], study_effects if f.name == "study" else "normal")
+        sd = standard_deviation(pm, f.name, f.prior)
+        z = standardized(pm, f.name, of_studies.shape[1], study_effects if f.name == "study" else "normal")
         sds.append(sd)
         theta = theta + sd * pm.math.dot(of_studies, z)
         if f.cells is not None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from igfmeta.bayes.mcmc.diagnostics import Diagnostics, diagnose
 from igfmeta.errors import InputError, check_choice
+from igfmeta.numerics import Floats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,6 +93,35 @@ class Sampled:
         """Return the draws of a variable, chains one after the other: shape (chains x draws, ...)."""
         values: Any = self.tree["posterior"].to_dataset()[name].to_numpy()
         return values.reshape(-1, *values.shape[2:])
+
+    def add(self, group: str, **variables: tuple[Floats, str | None]) -> None:
+        """Add variables to a group of the tree: values of shape (chains x draws, n) with the name of their dimension.
+
+        A variable without a dimension has shape (chains x draws,). A dimension that the posterior knows keeps its
+        coordinates.
+        """
+        import xarray as xr
+
+        posterior = self.tree["posterior"].to_dataset()
+        chains, draws = posterior.sizes["chain"], posterior.sizes["draw"]
+        made = {}
+        for name, (values, dim) in variables.items():
+            dims = ("chain", "draw") if dim is None else ("chain", "draw", dim)
+            made[name] = (dims, values.reshape(chains, draws, *values.shape[1:]))
+        added = xr.Dataset(made, coords={"chain": posterior["chain"], "draw": posterior["draw"]})
+        for dim in (str(name) for name in added.dims if name not in ("chain", "draw")):
+            known = posterior.coords[dim] if dim in posterior.coords else np.arange(added.sizes[dim])
+            added = added.assign_coords({dim: known})
+        before = self.tree[group].to_dataset() if group in self.tree.children else xr.Dataset()
+        self.tree[group] = xr.DataTree(before.merge(added))
+
+    def labelled(self, **names: Sequence[str]) -> Sampled:
+        """Return the draws with names for the places of dimensions, such as `labelled(cell=["tki, nsclc"])`."""
+
+        def named(dataset: xr.Dataset) -> xr.Dataset:
+            return dataset.assign_coords({dim: list(new) for dim, new in names.items() if dim in dataset.dims})
+
+        return replace(self, tree=self.tree.map_over_datasets(named))
 
     def save(self, path: str) -> None:
         """Write the draws as netCDF, which `arviz.from_netcdf` reads."""
