@@ -160,8 +160,9 @@ def test_fractional_polynomials_are_powers_logs_and_repeated_powers():
     assert {p for b in all_fractional_polynomials(x, 1) for p in b.powers} == set(POWERS)
 
 
-def test_doses_of_zero_are_shifted_by_the_least_step():
-    assert shift_for([0, 3, 4.5, 10]) == 1.5
+def test_doses_of_zero_are_shifted_by_the_step_to_the_next():
+    assert shift_for([0, 3, 4.5, 10]) == 3
+    assert shift_for([-1, 1, 4]) == 3
     assert np.isfinite(fractional_polynomial([0, 3, 4.5, 10], [-2, 0]).columns([0.0])).all()
     with pytest.raises(InputError, match="takes doses above"):
         fractional_polynomial([1, 2], [0]).columns([-1.0])

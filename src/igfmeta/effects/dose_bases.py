@@ -58,7 +58,7 @@ class Basis:
             return ("dose", *(f"spline {i + 1}" for i in range(1, len(self.knots) - 1)))
         if self.model == "fp":
             x = f"(dose + {self.shift:g})" if self.shift else "dose"
-            base = [f"ln {x}" if p == 0 else f"{x}^{p:g}" for p in self.powers]
+            base = [f"ln {x}" if p == 0 else x if p == 1 else f"{x}^{p:g}" for p in self.powers]
             repeated = len(base) == 2 and base[0] == base[1]
             return (base[0], f"{base[0]} ln {x}") if repeated else tuple(base)
         return ("dose",) if self.model == "linear" else ("dose", "dose^2")
@@ -169,21 +169,22 @@ def restricted_cubic(doses: Any, knots: int | Sequence[float] = 3) -> Basis:
 
 
 def shift_for(doses: Any) -> float:
-    """Return what is added to doses so that all are above 0: nothing, or the least step between two of them.
+    """Return what is added to doses so that all are above 0: nothing, or the step from the lowest dose to the next.
 
-    Royston & Sauerbrei 2008, Multivariable Model-Building, section 4.7.
+    Royston & Sauerbrei 2008, Multivariable Model-Building, section 4.7, take the least step between any two values; the
+    assigned doses of different studies may nearly coincide, so that here the step is the one at the lowest dose.
 
     Examples
     --------
     >>> shift_for([0, 2, 2.5, 9]), shift_for([1, 2])
-    (0.5, 0.0)
+    (2.0, 0.0)
     """
     distinct = np.unique(np.asarray(doses, dtype=float))
     if distinct[0] > 0:
         return 0.0
     if len(distinct) == 1:
         raise InputError("All doses are equal; a curve needs at least two.")
-    return float(np.diff(distinct).min() - distinct[0])
+    return float(distinct[1] - 2 * distinct[0])
 
 
 def fractional_polynomial(doses: Any, powers: Sequence[float]) -> Basis:
