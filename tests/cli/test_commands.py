@@ -256,12 +256,12 @@ WRONG = [
     (("forest", "--class", "antibody"), 2, "Missing option"),
     (("bayes", "--by", "agent"), 2, "accepted are class or tumor"),
     (("bayes", "--prior", "half-normal(1)"), 2, "accepted is COMPONENT=PRIOR"),
-    (("bayes", "--prior", "class=half-cauchy(1)"), 2, "is not half-normal"),
+    (("bayes", "--prior", "class=uniform(1)"), 2, "accepted are half-normal(scale)"),
     (("bayes", "--class", "tki"), 3, "two at least"),
     (("predict", "--class", "antibody", "--tumor", "gist"), 2, "tumor was 'gist'"),
     (("assurance", "--class", "antibody", "--tumor", "nsclc", "--events", "many"), 2, "whole numbers such as 250"),
     (("assurance", "--class", "antibody", "--tumor", "nsclc", "--events", "0"), 2, "above 0"),
-    (("assurance", "--class", "antibody", "--tumor", "nsclc"), 2, "Missing option"),
+    (("assurance", "--class", "antibody", "--tumor", "nsclc"), 2, "--events or --patients"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""The next trial: its predicted effect and its chance of success, in closed form and by simulation."""
+"""The next trial: its predicted effect, by simulation."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import norm
 
 import igfmeta as im
-from igfmeta.synthesis.decisions import assurance, predict
+from igfmeta.synthesis.decisions import predict
 
 WHERE = {"agent_class": "antibody", "tumor": "nsclc"}
 
@@ -19,16 +18,13 @@ def model():
     return im.hierarchy(im.load_evidence(), outcome="progression")
 
 
-def _simulated_effects(model, rng, n=400_000):
-    """Draw the effect of a new trial: a draw of the sds, the cell's mean given it, a new agent, a new study."""
-    p, cell = model.posterior, model.keys.index(("antibody", "nsclc"))
-    i = rng.choice(len(p.weights), n, p=p.weights)
-    return rng.normal(p.mean[i, cell], np.sqrt(p.variance[i, cell] + p.new_variance[i]))
-
-
 def test_a_prediction_is_the_distribution_of_a_new_trial(model, rng):
-    found, effects = predict(model, **WHERE), _simulated_effects(model, rng)
-    assert found.median == pytest.approx(math.exp(np.median(effects)), abs=0.003)
+    # A draw of the sds, the cell's mean given it, a new agent, a new study.
+    p, cell = model.posterior, model.keys.index(("antibody", "nsclc"))
+    i = rng.choice(len(p.weights), 400_000, p=p.weights)
+    effects = rng.normal(p.mean[i, cell], np.sqrt(p.variance[i, cell] + p.new_variance[i]))
+    found = predict(model, **WHERE)
+    assert found.cell.predicted == pytest.approx(math.exp(np.median(effects)), abs=0.003)
     assert found.p_benefit == pytest.approx(np.mean(effects < 0), abs=0.004)
     assert found.p_relevant == pytest.approx(np.mean(effects < math.log(0.8)), abs=0.003)
     assert [found.cell.pi_lower, found.cell.pi_upper] == pytest.approx(
@@ -36,48 +32,31 @@ def test_a_prediction_is_the_distribution_of_a_new_trial(model, rng):
     )
 
 
-def test_assurance_is_the_share_of_simulated_trials_that_succeed(model, rng):
-    effects = _simulated_effects(model, rng)
-    for success in assurance(model, **WHERE, events=[100, 400], alpha=0.05, sides=2, allocation=2.0):
-        se = math.sqrt(9 / (2 * success.events))
-        observed = rng.normal(effects, se)
-        significant = observed / se < -norm.ppf(0.975)
-        assert success.assurance == pytest.approx(significant.mean(), abs=0.003)
-        assert success.boundary == pytest.approx(math.exp(-norm.ppf(0.975) * se))
+def test_more_is_better_for_a_response():
+    model = im.hierarchy(im.load_evidence(), outcome="orr", measure="OR")
+    found = predict(model, **WHERE)
+    assert (found.cell.predicted > 1) == (found.p_benefit > 0.5)
+    assert found.p_relevant < found.p_benefit
 
 
-def test_power_at_the_relevant_ratio_is_schoenfelds():
-    model = im.hierarchy(im.load_evidence(), outcome="os", relevant=0.7)
-    # 4 (1.96 + 1.2816)^2 / log(0.7)^2 = 330.4 events give a power of 90 %.
-    success = assurance(model, **WHERE, events=[331])[0]
-    assert success.power == pytest.approx(0.9, abs=0.001)
+def test_a_place_that_is_not_in_the_model(model):
+    with pytest.raises(im.InputError, match="tumor was 'moon'; accepted are"):
+        predict(model, agent_class="antibody", tumor="moon")
 
 
-def test_assurance_never_goes_beyond_the_probability_of_benefit(model):
-    limit = predict(model, **WHERE).p_benefit
-    found = [s.assurance for s in assurance(model, **WHERE, events=[50, 500, 5000, 10**8])]
-    assert found == sorted(found)
-    assert found[-1] == pytest.approx(limit, abs=1e-3)
+def test_a_rate_is_compared_with_the_relevant_one_alone(rng):
+    model = im.hierarchy(im.load_evidence(), outcome="orr", relevant=0.15)
+    found = predict(model, agent_class="antibody", tumor="ewing_sarcoma")
+    assert found.p_benefit is None
+    p, cell = model.posterior, model.keys.index(("antibody", "ewing_sarcoma"))
+    i = rng.choice(len(p.weights), 400_000, p=p.weights)
+    rates = 1 / (1 + np.exp(-rng.normal(p.mean[i, cell], np.sqrt(p.variance[i, cell] + p.new_variance[i]))))
+    assert found.p_relevant == pytest.approx(np.mean(rates > 0.15), abs=0.003)
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"events": []}, "events was"),
-        ({"events": [0]}, "whole numbers above 0"),
-        ({"events": [10.5]}, "whole numbers"),
-        ({"events": [100], "alpha": 0.7}, "between 0 and 0.5"),
-        ({"events": [100], "sides": 3}, "1 and 2"),
-        ({"events": [100], "allocation": 0}, "a ratio above 0"),
-        ({"events": [100], "tumor": "moon"}, "tumor was 'moon'; accepted are"),
-    ],
-)
-def test_designs_that_cannot_be(model, options, message):
-    with pytest.raises(im.InputError, match=message):
-        assurance(model, **{**WHERE, **options})
-
-
-def test_a_response_has_no_events_of_a_log_rank_test():
-    model = im.hierarchy(im.load_evidence(), outcome="orr")
-    with pytest.raises(im.InputError, match="has no hazard ratio"):
-        assurance(model, agent_class="antibody", tumor="nsclc", events=[100])
+def test_an_average_is_a_place_too():
+    model = im.hierarchy(im.load_evidence(), outcome="os")
+    assert predict(model, agent_class="antibody", tumor="all").cell in model.averages
+    one_class = im.hierarchy(im.load_evidence(), outcome="os", agent_class="antibody")
+    with pytest.raises(im.InputError, match="no cell of class 'antibody' and tumor 'all'"):
+        predict(one_class, agent_class="antibody", tumor="all")

@@ -71,7 +71,8 @@ def test_narrow_priors_pull_the_cells_together(evidence, result):
 def test_json_has_no_nan(result):
     payload = json.loads(json.dumps(result.to_dict(), allow_nan=False))
     assert payload["sampling"]["seed"] == 1
-    assert len(payload["cells"]) == len(result.cells) == len(result.to_frame())
+    assert len(payload["cells"]) == len(result.cells)
+    assert len(result.to_frame()) == len(result.cells) + len(result.averages)
 
 
 @pytest.mark.parametrize(
@@ -91,8 +92,14 @@ def test_what_cannot_be_asked(evidence, options, message):
         im.hierarchy(evidence, **options)
 
 
-def test_an_outcome_of_which_more_is_better(evidence):
+def test_counted_outcomes_of_one_arm_are_rates(evidence):
     response = im.hierarchy(evidence, outcome="orr")
+    assert response.question.measure == "PLO"
+    assert all(0 < cell.ci_lower < cell.median < cell.ci_upper < 1 for cell in response.cells)
+
+
+def test_an_outcome_of_which_more_is_better(evidence):
+    response = im.hierarchy(evidence, outcome="orr", measure="OR")
     assert response.question.measure == "OR"
     for cell in response.cells:
         assert (cell.p_benefit > 0.5) == (cell.median > 1)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,10 +13,18 @@ from igfmeta.cli.request import Many, Selected, several, takes
 from igfmeta.errors import InputError, check_choice
 
 if TYPE_CHECKING:
+    from igfmeta.bayes.mcmc.sampling import Plan
     from igfmeta.bayes.tau_priors import TauPrior
-    from igfmeta.synthesis.hierarchy import HierarchyResult
+    from igfmeta.synthesis.hierarchy_results import HierarchyResult
 
 FORMATS = ("table", "json", "csv", "markdown")
+
+
+_SAMPLING = "Sampling (with --mcmc)"
+
+
+def _sampling(text: str, metavar: str = "NUMBER") -> Any:
+    return typer.Option(help=text, rich_help_panel=_SAMPLING, metavar=metavar)
 
 
 @dataclass
@@ -23,13 +32,23 @@ class HierarchyRequest(Selected):
     """Which studies, which outcome, which priors."""
 
     outcome: Annotated[str, typer.Option(help="Outcome (os, pfs ...) or family (progression).", metavar="NAME")] = "os"
+    measure: Annotated[
+        str | None,
+        typer.Option(
+            help="HR, OR of two arms, or PLO, the rate of one arm. Default: HR; for counted outcomes PLO.",
+            metavar="NAME",
+        ),
+    ] = None
     by: Annotated[str, typer.Option(help="class,tumor or one of them.", metavar="NAME[,NAME]")] = "class,tumor"
-    relevant: Annotated[float, typer.Option(help="A ratio that counts as relevant.", metavar="NUMBER")] = 0.8
+    relevant: Annotated[
+        float | None,
+        typer.Option(help="What counts as relevant: a ratio (default 0.8), or a rate (default 0.1).", metavar="NUMBER"),
+    ] = None
     prior: Annotated[
         Many,
         typer.Option(
-            help='Prior of a standard deviation, such as "tumor=half-normal(0.3)"; components are class, tumor, '
-            "class:tumor, agent, study.",
+            help='Prior of a standard deviation, such as "tumor=half-normal(0.3)" or "study=half-t(0.3, 4)"; '
+            "components are class, tumor, class:tumor, agent, study.",
             metavar="COMPONENT=PRIOR",
         ),
     ] = None
@@ -38,6 +57,15 @@ class HierarchyRequest(Selected):
     )
     level: Annotated[float, typer.Option(help="Level of every interval.", metavar="NUMBER")] = 0.95
     seed: Annotated[int, typer.Option(help="The same seed gives the same numbers.", metavar="NUMBER")] = 1
+    mcmc: Annotated[bool, typer.Option("--mcmc", help="Draw everything with PyMC instead; compiles first.")] = False
+    study_effects: Annotated[
+        str, _sampling("normal; t or mixture let outlying studies lie far out, and need --mcmc.", "NAME")
+    ] = "normal"
+    draws: Annotated[int, _sampling("Draws of each chain.")] = 1000
+    tune: Annotated[int, _sampling("Draws of each chain that are thrown away first.")] = 1000
+    chains: Annotated[int, _sampling("Chains.")] = 4
+    cores: Annotated[int, _sampling("Chains sampled at once.")] = 2
+    sampler: Annotated[str | None, _sampling("pymc or nutpie. Default: nutpie where it is installed.", "NAME")] = None
 
     def model(self) -> HierarchyResult:
         """Fit what was asked for."""
@@ -46,13 +74,31 @@ class HierarchyRequest(Selected):
         return hierarchy(
             self.evidence(),
             outcome=self.outcome,
+            measure=self.measure,
             by=several([self.by]) or (),
             relevant=self.relevant,
             priors=priors_of(self.prior),
             use=self.use,
             level=self.level,
             seed=self.seed,
+            engine="mcmc" if self.mcmc else "exact",
+            study_effects=self.study_effects,
+            plan=self.plan() if self.mcmc else None,
             **self.criteria(),
+        )
+
+    def plan(self) -> Plan:
+        """Return how to sample; a progress bar where a person looks on."""
+        from igfmeta.bayes.mcmc.sampling import Plan
+
+        return Plan(
+            draws=self.draws,
+            tune=self.tune,
+            chains=self.chains,
+            cores=self.cores,
+            seed=self.seed,
+            sampler=self.sampler,
+            progress=sys.stderr.isatty(),
         )
 
 
@@ -78,12 +124,23 @@ def bayes(
     figure: Annotated[
         Path | None, typer.Option(help="Also draw the matrix of cells, and beside it the shrinkage (.svg, .pdf, .png).")
     ] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write the draws as netCDF, which arviz.from_netcdf reads; needs --mcmc.", metavar="FILE.nc"
+        ),
+    ] = None,
 ) -> None:
     """Model an outcome by class of agent and type of tumour at once: every cell, empty ones included."""
     from igfmeta.cli.output import emit
 
     shape = check_choice("--format", output_format, FORMATS)
+    if save is not None and not request.mcmc:
+        raise InputError("--save writes the draws of --mcmc, which was not given; --format json keeps the summaries.")
     result = request.model()
+    if save is not None and result.sampled is not None:
+        result.sampled.save(str(save))
+        typer.echo(f"Written: {save}", err=True)
     text = rendered(result, shape)
     if figure is not None:
         from igfmeta.plots.matrix import save_figures

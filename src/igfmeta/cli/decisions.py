@@ -1,8 +1,8 @@
-"""`igfmeta predict` and `igfmeta assurance`: what the next trial would show, and its chance of success."""
+"""`igfmeta predict`, `assurance` and `worth`: what the next trial would show, and whether it is worth its while."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,14 +14,31 @@ from igfmeta.errors import InputError, check_choice
 
 if TYPE_CHECKING:
     from igfmeta.report.summary import SummaryTable
-    from igfmeta.synthesis.hierarchy import HierarchyResult
+    from igfmeta.synthesis.assurance import Assurance
+    from igfmeta.synthesis.hierarchy_results import HierarchyResult
 
 FORMATS = ("table", "json", "markdown")
 
+#: Sizes in the table of a range; events of a phase III where nothing is said.
+ROWS_OF_RANGE, EVENTS = 9, 400
+
 AgentClass = Annotated[str, typer.Option("--class", help="Class of agent.", metavar="NAME")]
-Tumor = Annotated[str, typer.Option(help="Type of tumour.", metavar="NAME")]
-Outcome = Annotated[str, typer.Option(help="Outcome (os, pfs ...) or family (progression).", metavar="NAME")]
-Relevant = Annotated[float, typer.Option(help="A ratio that counts as relevant.", metavar="NUMBER")]
+Tumor = Annotated[str, typer.Option(help="Type of tumour; all for the average of the class.", metavar="NAME")]
+Outcome = Annotated[str, typer.Option(help="Outcome (os, pfs, orr ...) or family (progression).", metavar="NAME")]
+Measure = Annotated[
+    str | None,
+    typer.Option(
+        help="HR, OR of two arms, or PLO, the rate of one arm. Default: HR for times to an event, PLO for counts.",
+        metavar="NAME",
+    ),
+]
+Relevant = Annotated[
+    float | None,
+    typer.Option(
+        help="What is relevant: a ratio (default 0.8; its inverse where more is better), or a rate (default 0.1).",
+        metavar="NUMBER",
+    ),
+]
 Prior = Annotated[
     list[str] | None,
     typer.Option(help='Prior of a standard deviation: "tumor=half-normal(0.3)".', metavar="COMPONENT=PRIOR"),
@@ -33,17 +50,34 @@ Data = Annotated[
 Seed = Annotated[int, typer.Option(help="The same seed gives the same numbers.", metavar="NUMBER")]
 Shape = Annotated[str, typer.Option("--format", help="table, json or markdown.", metavar="NAME")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead.", metavar="FILE")]
+Alpha = Annotated[float, typer.Option(help="Level of the trial's test.", metavar="NUMBER")]
+Sides = Annotated[int, typer.Option(help="1 or 2: whether alpha is one- or two-sided.", metavar="1|2")]
+Allocation = Annotated[float, typer.Option(help="Experimental to control.", metavar="NUMBER")]
+EventRate = Annotated[
+    float | None,
+    typer.Option(help="Share of the patients who have the event, for a hazard ratio by --patients.", metavar="NUMBER"),
+]
+ControlRate = Annotated[
+    float | None, typer.Option(help="Rate of the control arm, for an odds ratio.", metavar="NUMBER")
+]
+NullRate = Annotated[float | None, typer.Option(help="Rate to beat, for one arm.", metavar="NUMBER")]
+Sizes = list[str] | None
 
 
-def _model(data: Path | None, outcome: str, relevant: float, prior: list[str] | None, seed: int) -> HierarchyResult:
+def _model(
+    data: Path | None, outcome: str, measure: str | None, relevant: float | None, prior: list[str] | None, seed: int,
+    by: Sequence[str] = ("class", "tumor"),
+) -> HierarchyResult:  # fmt: skip
     from igfmeta.evidence import load_evidence
     from igfmeta.synthesis.hierarchy import hierarchy
 
     evidence = load_evidence(data, tables=("trials",))
-    return hierarchy(evidence, outcome=outcome, relevant=relevant, priors=priors_of(prior), seed=seed)
+    priors = priors_of(prior)
+    return hierarchy(evidence, outcome=outcome, measure=measure, by=by, relevant=relevant, priors=priors, seed=seed)
 
 
-def _emit(shape: str, table: Callable[[], SummaryTable], payload: Callable[[], Any], output: Path | None) -> None:
+def emit_as(shape: str, table: Callable[[], SummaryTable], payload: Callable[[], Any], output: Path | None) -> None:
+    """Print a table, or JSON, or Markdown; or write it to a file."""
     from igfmeta.cli.output import as_json, emit
 
     if shape == "json":
@@ -58,11 +92,43 @@ def _emit(shape: str, table: Callable[[], SummaryTable], payload: Callable[[], A
         emit(to_text(table()), output)
 
 
+def sizes_of(option: str, given: Sizes) -> list[int]:
+    """Return the sizes that texts mean: numbers, or a range FROM-TO, which gives some sizes over it.
+
+    Examples
+    --------
+    >>> sizes_of("--events", ["100,250", "500"])
+    [100, 250, 500]
+    >>> sizes_of("--events", ["50-800"])
+    [50, 71, 100, 141, 200, 283, 400, 566, 800]
+    """
+    from igfmeta.synthesis.assurance import spread
+
+    sizes: list[int] = []
+    for text in several(given) or ():
+        ends = [part.strip() for part in text.split("-")]
+        if not all(part.isdigit() for part in ends) or len(ends) > 2 or int(ends[0]) > int(ends[-1]):
+            accepted = "whole numbers such as 250 or 100,250,500, or a range such as 50-800"
+            raise InputError(f"{option} was {text!r}; accepted are {accepted}.")
+        first, last = int(ends[0]), int(ends[-1])
+        sizes += [first] if len(ends) == 1 or first == 0 else spread(first, last, ROWS_OF_RANGE)
+    return sorted(set(sizes))
+
+
+def _one_unit(events: Sizes, patients: Sizes) -> tuple[str, list[int]]:
+    """Return the unit of size that was given, and the sizes."""
+    if (events is None) == (patients is None):
+        found = "both were given" if events else "neither was given"
+        raise InputError(f"The size of the trial is --events or --patients, and {found}.")
+    return ("events", sizes_of("--events", events)) if events else ("patients", sizes_of("--patients", patients))
+
+
 def predict(
     agent_class: AgentClass,
     tumor: Tumor,
     outcome: Outcome = "os",
-    relevant: Relevant = 0.8,
+    measure: Measure = None,
+    relevant: Relevant = None,
     prior: Prior = None,
     data: Data = None,
     seed: Seed = 1,
@@ -74,44 +140,109 @@ def predict(
     from igfmeta.synthesis import decisions
 
     shape = check_choice("--format", output_format, FORMATS)
-    model = _model(data, outcome, relevant, prior, seed)
+    model = _model(data, outcome, measure, relevant, prior, seed)
     found = decisions.predict(model, agent_class=agent_class, tumor=tumor)
-    _emit(shape, lambda: prediction_table(model, found), found.to_dict, output)
+    emit_as(shape, lambda: prediction_table(model, found), found.to_dict, output)
 
 
 def assurance(
     agent_class: AgentClass,
     tumor: Tumor,
     events: Annotated[
-        list[str], typer.Option(help="Events in both arms; several give a table.", metavar="NUMBER[,...]")
-    ],
+        Sizes, typer.Option(help="Events in both arms; several, or a range.", metavar="NUMBER[,...]|FROM-TO")
+    ] = None,
+    patients: Annotated[
+        Sizes, typer.Option(help="Or patients in each arm; several, or a range.", metavar="NUMBER[,...]|FROM-TO")
+    ] = None,
     outcome: Outcome = "os",
-    alpha: Annotated[float, typer.Option(help="Level of the trial's test.", metavar="NUMBER")] = 0.025,
-    sides: Annotated[int, typer.Option(help="1 or 2: whether alpha is one- or two-sided.", metavar="1|2")] = 1,
-    allocation: Annotated[float, typer.Option(help="Experimental to control.", metavar="NUMBER")] = 1.0,
-    relevant: Relevant = 0.8,
+    measure: Measure = None,
+    alpha: Alpha = 0.025,
+    sides: Sides = 1,
+    allocation: Allocation = 1.0,
+    event_rate: EventRate = None,
+    control_rate: ControlRate = None,
+    null_rate: NullRate = None,
+    target_rate: Annotated[
+        float | None, typer.Option(help="Rate for which power is given, for one arm.", metavar="NUMBER")
+    ] = None,
+    relevant: Relevant = None,
+    prior: Prior = None,
+    data: Data = None,
+    seed: Seed = 1,
+    output_format: Shape = "table",
+    output: Output = None,
+    figure: Annotated[
+        Path | None, typer.Option(help="Also draw the curve over the sizes (.svg, .pdf, .png).", metavar="FILE")
+    ] = None,
+) -> None:
+    """Give the probability that a new trial succeeds, averaged over what its effect may be.
+
+    The size of the trial is --events for a hazard ratio, or --patients in each arm: with --event-rate for a hazard
+    ratio, --control-rate for an odds ratio, --null-rate for the rate of one arm.
+    """
+    from igfmeta.report.decision_summary import assurance_table
+    from igfmeta.synthesis.assurance import assurance as plan
+    from igfmeta.synthesis.trial_designs import Design
+
+    shape = check_choice("--format", output_format, FORMATS)
+    unit, sizes = _one_unit(events, patients)
+    design = Design(
+        alpha=alpha, sides=sides, allocation=allocation, event_rate=event_rate, control_rate=control_rate,
+        null_rate=null_rate, target_rate=target_rate,
+    )  # fmt: skip
+    model = _model(data, outcome, measure, relevant, prior, seed)
+
+    def planned(these: Sequence[int]) -> Assurance:
+        return plan(model, agent_class=agent_class, tumor=tumor, sizes=these, unit=unit, design=design)
+
+    found = planned(sizes)
+    if figure is not None:
+        from igfmeta.plots.assurance_curve import assurance_curve, sizes_of_curve
+        from igfmeta.plots.canvas import check_suffix, save
+
+        check_suffix(figure)
+        written = save(assurance_curve(planned(sizes_of_curve(model, sizes))), figure)
+        typer.echo(f"Written: {written}", err=True)
+    emit_as(shape, lambda: assurance_table(found), found.to_dict, output)
+
+
+def worth(
+    outcome: Outcome = "os",
+    measure: Measure = None,
+    relevant: Relevant = None,
+    by: Annotated[str, typer.Option(help="class,tumor or class.", metavar="NAME[,NAME]")] = "class,tumor",
+    threshold: Annotated[
+        float, typer.Option(help="Probability from which a relevant mean effect counts as likely.", metavar="NUMBER")
+    ] = 0.8,
+    events: Annotated[
+        int | None, typer.Option(help="Events of the phase III (default 400 for a hazard ratio).", metavar="NUMBER")
+    ] = None,
+    patients: Annotated[int | None, typer.Option(help="Or patients in each arm.", metavar="NUMBER")] = None,
+    alpha: Alpha = 0.025,
+    sides: Sides = 1,
+    allocation: Allocation = 1.0,
+    event_rate: EventRate = None,
+    control_rate: ControlRate = None,
+    null_rate: NullRate = None,
     prior: Prior = None,
     data: Data = None,
     seed: Seed = 1,
     output_format: Shape = "table",
     output: Output = None,
 ) -> None:
-    """Give the probability that a new trial succeeds, averaged over what its effect may be."""
-    from igfmeta.report.decision_summary import assurance_table
-    from igfmeta.synthesis import decisions
+    """Say which class of agent is worth another phase III, given the least effect that counts as relevant."""
+    from igfmeta.report.worth_summary import worth_table
+    from igfmeta.synthesis.trial_designs import Design
+    from igfmeta.synthesis.worth import worth as judge
 
     shape = check_choice("--format", output_format, FORMATS)
-    numbers = several(events) or ()
-    if not all(number.isdigit() for number in numbers):
-        raise InputError(f"--events was {','.join(numbers)!r}; accepted are whole numbers such as 250 or 100,250,500.")
-    model = _model(data, outcome, relevant, prior, seed)
-    design: dict[str, Any] = {"alpha": alpha, "sides": sides, "allocation": allocation}
-    cell = decisions.predict(model, agent_class=agent_class, tumor=tumor).cell
-    sizes = [int(number) for number in numbers]
-    found = decisions.assurance(model, agent_class=agent_class, tumor=tumor, events=sizes, **design)
-    _emit(
-        shape,
-        lambda: assurance_table(model, cell, found, **design),
-        lambda: {"cell": dict(cell.__dict__), **design, "trials": [dict(s.__dict__) for s in found]},
-        output,
-    )
+    if events is not None and patients is not None:
+        raise InputError("The size of the trial is --events or --patients, and both were given.")
+    design = Design(
+        alpha=alpha, sides=sides, allocation=allocation, event_rate=event_rate, control_rate=control_rate,
+        null_rate=null_rate,
+    )  # fmt: skip
+    model = _model(data, outcome, measure, relevant, prior, seed, by=several([by]) or ())
+    unit, size = ("patients", patients) if patients is not None else ("events", EVENTS if events is None else events)
+    found = judge(model, size=size, unit=unit, design=design, threshold=threshold)
+    emit_as(shape, lambda: worth_table(found), found.to_dict, output)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -97,6 +97,15 @@ class Layout:
     summary_text: str
 
 
+def _one_line(text: str) -> str:
+    """Return a text that is safe to show and stays on its line."""
+    return " ".join(plain(text).split())
+
+
+def _cells(texts: Mapping[str, str]) -> dict[str, str]:
+    return {key: _one_line(text) for key, text in texts.items()}
+
+
 def _finite(*values: float | None) -> list[float]:
     return [value for value in values if value is not None and math.isfinite(value)]
 
@@ -150,30 +159,33 @@ def _study(row: ForestRow, forest: Forest, axis: Axis, largest: float) -> Line:
     triple = (row.estimate, row.ci_lower, row.ci_upper)
     weight = number(row.weight, 1) if row.weight is not None and math.isfinite(row.weight) else NOT_ESTIMABLE
     size = math.sqrt(max(row.weight or 0.0, 0.0) / largest) if largest > 0 else 1.0
-    cells = {key: plain(text) for key, text in row.cells.items()}
     return Line(
         kind="study",
-        cells={**cells, "label": plain(row.label), "estimate": _estimate_text(triple, forest), "weight": weight},
+        cells={
+            **_cells(row.cells),
+            "label": _one_line(row.label),
+            "estimate": _estimate_text(triple, forest),
+            "weight": weight,
+        },
         mark=mark_of("square", triple, axis, size),
         href=row.href if row.href and row.href.startswith(("https://", "http://")) else None,
-        hover=plain(row.source),
-        footnotes=" ".join(row.marks),
+        hover=_one_line(row.source),
+        footnotes=_one_line(" ".join(row.marks)),
     )
 
 
 def _pooled(summary: ForestSummary, forest: Forest, axis: Axis, kind: LineKind) -> Iterator[Line]:
     """Return the lines of a pooled effect: diamond, posterior, prediction interval, k and heterogeneity."""
     triple = (summary.estimate, summary.ci_lower, summary.ci_upper)
-    cells = {key: plain(text) for key, text in summary.cells.items()}
     yield Line(
         kind=kind,
-        cells={**cells, "label": plain(summary.label), "estimate": _estimate_text(triple, forest)},
+        cells={**_cells(summary.cells), "label": _one_line(summary.label), "estimate": _estimate_text(triple, forest)},
         mark=mark_of("diamond", triple, axis),
     )
     if summary.second is not None:
         yield Line(
             kind="posterior",
-            cells={"label": summary.second_label, "estimate": _estimate_text(summary.second, forest)},
+            cells={"label": _one_line(summary.second_label), "estimate": _estimate_text(summary.second, forest)},
             mark=mark_of("hollow_diamond", summary.second, axis),
         )
     interval: Triple = (None, summary.pi_lower, summary.pi_upper)
@@ -185,12 +197,12 @@ def _pooled(summary: ForestSummary, forest: Forest, axis: Axis, kind: LineKind) 
             mark=mark_of("bar", interval, axis),
         )
     if summary.text:
-        yield Line(kind="note", cells={"label": summary.text})
+        yield Line(kind="note", cells={"label": _one_line(summary.text)})
 
 
 def _group(group: ForestGroup, forest: Forest, axis: Axis, largest: float) -> Iterator[Line]:
     if group.heading is not None:
-        yield Line(kind="heading", cells={"label": plain(group.heading)})
+        yield Line(kind="heading", cells={"label": _one_line(group.heading)})
     for row in group.rows:
         yield _study(row, forest, axis, largest)
     if group.summary is not None:
@@ -198,8 +210,11 @@ def _group(group: ForestGroup, forest: Forest, axis: Axis, largest: float) -> It
 
 
 def _columns(forest: Forest) -> tuple[tuple[Column, ...], tuple[Column, ...]]:
-    headings = {"estimate": forest.effect_label, "weight": "Weight %"}
-    left = (Column("label", "Study", False), *(Column(key, heading, True) for key, heading in forest.left_columns))
+    headings = {"estimate": _one_line(forest.effect_label), "weight": "Weight %"}
+    left = (
+        Column("label", "Study", False),
+        *(Column(key, _one_line(heading), True) for key, heading in forest.left_columns),
+    )
     right = tuple(
         Column(key, headings.get(key, key.replace("_", " ").capitalize()), True) for key in forest.right_columns
     )
@@ -210,7 +225,7 @@ def _summary_text(forest: Forest, lines: Sequence[Line]) -> str:
     studies = [line for line in lines if line.kind == "study"]
     total = next((line for line in lines if line.kind == "total"), None)
     pooled = f" Pooled: {total.cells['estimate']}." if total else ""
-    return f"Forest plot of {len(studies)} studies, {forest.effect_label}.{pooled}"
+    return f"Forest plot of {len(studies)} studies, {_one_line(forest.effect_label)}.{pooled}"
 
 
 def lay_out(forest: Forest) -> Layout:
@@ -230,14 +245,14 @@ def lay_out(forest: Forest) -> Layout:
     if "weight" in forest.right_columns and forest.weight_label:
         notes.insert(len(forest.lines), f"{forest.weight_label}.")
     return Layout(
-        title=plain(forest.title),
+        title=_one_line(forest.title),
         left=left,
         right=right,
         axis=axis,
         null=axis.fraction(forest.null) if forest.null is not None else None,
         pooled=axis.fraction(pooled) if pooled is not None else None,
-        favours=forest.favours,
+        favours=(_one_line(forest.favours[0]), _one_line(forest.favours[1])) if forest.favours else None,
         lines=tuple(lines),
-        notes=tuple(plain(note) for note in notes),
+        notes=tuple(_one_line(note) for note in notes),
         summary_text=_summary_text(forest, lines),
     )

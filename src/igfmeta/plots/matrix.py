@@ -12,7 +12,7 @@ from igfmeta.files import write_whole
 from igfmeta.formatting import number
 from igfmeta.plots.matplotlib_forest import METADATA, STYLE, text_width
 from igfmeta.plots.ticks import ratio_ticks
-from igfmeta.synthesis.hierarchy import Cell, HierarchyResult
+from igfmeta.synthesis.hierarchy_results import Cell, HierarchyResult
 from igfmeta.text import plain
 
 if TYPE_CHECKING:

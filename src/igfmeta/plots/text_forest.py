@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from igfmeta.plots.forest import Forest, Triple
@@ -15,8 +16,9 @@ _ASCII = {"line": "-", "square": "#", "diamond": "*", "hollow_diamond": "o", "ba
 
 _TO_ASCII = str.maketrans({"–": "-", "\N{MINUS SIGN}": "-", "τ": "tau", "²": "2", "…": "~"})
 
-#: Columns of characters for the plot: at least, and at most.
+#: Columns of characters for the plot: at least, and at most; and for the labels where room is short.
 NARROWEST, WIDEST = 20, 44
+SHORTEST = 12
 
 
 def _cells(width: int, null: float | None, signs: dict[str, str]) -> list[str]:
@@ -77,7 +79,7 @@ def to_text(forest: Forest, *, width: int = 100, unicode: bool = True) -> str:
     ----------
     forest : Forest
     width : int
-        Characters in a line.
+        Characters in a line; the least is what the columns on the right, short labels and a short plot need.
     unicode : bool
         Block characters, or ASCII.
     """
@@ -87,15 +89,17 @@ def to_text(forest: Forest, *, width: int = 100, unicode: bool = True) -> str:
         for column in layout.right
     }
     taken = sum(2 + each for each in widths.values())
-    labels = max(len(_label(line, 10_000)) for line in layout.lines if line.kind not in ("heading", "note"))
-    label = min(labels, max(24, width - taken - NARROWEST - 2))
+    labels = max(
+        (len(_label(line, 10_000)) for line in layout.lines if line.kind not in ("heading", "note")), default=5
+    )
+    label = min(labels, max(SHORTEST, width - taken - NARROWEST - 2))
     plot = max(NARROWEST, min(WIDEST, width - taken - label - 2))
 
     def joined(first: str, drawing: str, cells: dict[str, str]) -> str:
         right = "".join(f"  {cells.get(column.key, ''):>{widths[column.key]}}" for column in layout.right)
         return f"{first:<{label}}  {drawing}{right}".rstrip()
 
-    lines = [layout.title] if layout.title else []
+    lines = textwrap.wrap(layout.title, width)
     lines.append(joined("Study", " " * plot, {column.key: column.heading for column in layout.right}))
     for line in layout.lines:
         if line.kind in ("heading", "note"):
@@ -108,5 +112,5 @@ def to_text(forest: Forest, *, width: int = 100, unicode: bool = True) -> str:
     if layout.favours:
         arrow = ("◂ ", " ▸") if unicode else ("< ", " >")
         lines.append(f"{'':<{label}}  {arrow[0]}{layout.favours[0]} | {layout.favours[1]}{arrow[1]}")
-    text = "\n".join([*lines, "", *layout.notes]) + "\n"
+    text = "\n".join([*lines, "", *(part for note in layout.notes for part in textwrap.wrap(note, width))]) + "\n"
     return text if unicode else text.translate(_TO_ASCII)

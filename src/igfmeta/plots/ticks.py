@@ -10,6 +10,9 @@ from itertools import pairwise
 #: How many ticks an axis should have.
 FEWEST, MOST = 3, 7
 
+#: A log axis ends here, well inside what a float can hold as a ratio.
+FURTHEST = 600.0
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -63,6 +66,7 @@ def ratio_ticks(low: float, high: float) -> list[float]:
     ([0.5, 1.0, 2.0], [0.75, 1.0, 1.25, 1.5])
     """
     reach = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
+    step = 3 * max(1, math.ceil(len(reach) / (3 * (MOST - 1))))
     families: list[list[float]] = [
         linear_ticks(low, high) if high < 1.7 * low else [],
         [0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.4, 1.5],
@@ -70,13 +74,13 @@ def ratio_ticks(low: float, high: float) -> list[float]:
         [2.0**i for i in range(-4, 5)],
         [m * 10.0**i for i in reach for m in (1, 2, 5)],
         [10.0**i for i in reach],
-        [10.0**i for i in reach if i % 3 == 0],
-        linear_ticks(low, high),
+        [10.0**i for i in reach if i % step == 0],
+        [v for v in linear_ticks(low, high) if v > 0],
     ]
     fits = [_in_range([math.log(v) for v in family], math.log(low), math.log(high)) for family in families]
     usable = [found for found in fits if FEWEST <= len(found) <= MOST] or [max(fits, key=len)]
     spread = [found for found in usable if _even(found, math.log(high) - math.log(low))]
-    return [round(math.exp(value), 12) for value in (spread or usable)[0]]
+    return [float(f"{math.exp(value):.12g}") for value in (spread or usable)[0]]
 
 
 def _even(values: Sequence[float], span: float) -> bool:
@@ -113,5 +117,6 @@ def axis_for(estimates: Sequence[float], limits: Sequence[float], *, ratio: bool
     if high <= low:
         low, high = low - 1.0, high + 1.0
     if ratio:
+        low, high = max(low, -FURTHEST), min(high, FURTHEST)
         return Axis(low, high, tuple((math.log(v), _plain(v)) for v in ratio_ticks(math.exp(low), math.exp(high))))
     return Axis(low, high, tuple((v, _plain(v)) for v in linear_ticks(low, high)))

@@ -6,7 +6,11 @@ from igfmeta.report.summary import SummaryTable
 
 
 def _cell(text: str) -> str:
-    """Return a cell whose text cannot be read as markup."""
+    """Return a cell whose text cannot be read as markup; a line break stays one."""
+    return "<br>".join(map(_escaped, text.split("\n")))
+
+
+def _escaped(text: str) -> str:
     flat = " ".join(text.split())
     for char in ("\\", "|", "`", "*", "_", "<", ">", "[", "]"):
         flat = flat.replace(char, f"\\{char}") if char not in "<>" else flat

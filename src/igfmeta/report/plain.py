@@ -18,7 +18,9 @@ NARROWEST = 14
 def _widths(table: SummaryTable, rows: Sequence[Sequence[str]], width: int) -> list[int]:
     """Return the width of each column; where the table is too wide, columns of words share what is missing."""
     headings = [column.heading for column in table.columns]
-    natural = [max(map(len, cells)) for cells in zip(headings, *rows, strict=True)]
+    natural = [
+        max(len(line) for cell in cells for line in cell.split("\n")) for cells in zip(headings, *rows, strict=True)
+    ]
     missing = sum(natural) + GAP * (len(natural) - 1) - width
     words = [i for i, column in enumerate(table.columns) if not column.numeric]
     while missing > 0 and any(natural[i] > NARROWEST for i in words):
@@ -29,9 +31,9 @@ def _widths(table: SummaryTable, rows: Sequence[Sequence[str]], width: int) -> l
 
 
 def _lines(cells: Sequence[str], table: SummaryTable, widths: Sequence[int]) -> list[str]:
-    """Return a row as lines: cells of words are wrapped, numbers stand on the first line."""
+    """Return a row as lines: cells of words are wrapped, numbers stand one under the other from the first line on."""
     wrapped = [
-        [cell] if column.numeric else textwrap.wrap(cell, width) or [""]
+        cell.split("\n") if column.numeric else textwrap.wrap(cell, width) or [""]
         for cell, column, width in zip(cells, table.columns, widths, strict=True)
     ]
     out = []

@@ -8,7 +8,11 @@ from dataclasses import dataclass
 
 from igfmeta import formatting as f
 from igfmeta.effects.scales import label_of, null_value
+from igfmeta.synthesis.group_hierarchy import Hierarchical
 from igfmeta.synthesis.results import Answer, Group, PoolResult, methods_of
+
+#: Under the heading of the posterior, where groups have a second one.
+HIERARCHICAL = "\nhierarchical"
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class SummaryTable:
     title : str
     columns : tuple of Column
     rows : tuple of tuple of str
+        A line break in a cell stacks two numbers.
     set_apart : frozenset of int
         Indices of rows that are pooled over everything.
     notes : tuple of str
@@ -75,8 +80,23 @@ def _patients(group: Group) -> str:
     return ("≥" if group.patients_missing else "") + f.count(group.patients)
 
 
-def _row(answer: Answer, group: Group) -> tuple[str, ...]:
+def _stacked(own: str, borrowing: str | None) -> str:
+    """Return two lines of a cell: a group by itself, and in the hierarchy of all groups."""
+    return own if borrowing is None else f"{own}\n{borrowing}"
+
+
+def _borrowing(answer: Answer, own: Hierarchical | None) -> tuple[str | None, str | None]:
+    """Return a group's estimate in the hierarchy and its probability of benefit."""
+    if own is None:
+        return None, None
+    decimals = 1 if _is_rate(answer) else 2
+    middle, lower, upper = (_scaled(answer, x) for x in (own.median, own.ci_lower, own.ci_upper))
+    return f"{f.number(middle, decimals)} ({f.interval(lower, upper, decimals)})", f.probability(own.p_benefit)
+
+
+def _row(answer: Answer, group: Group, own: Hierarchical | None) -> tuple[str, ...]:
     fit, posterior = group.fit, group.posterior
+    borrowed, benefit = _borrowing(answer, own)
     cells = [
         group.label,
         f"{fit.k}",
@@ -85,10 +105,10 @@ def _row(answer: Answer, group: Group) -> tuple[str, ...]:
         _prediction(answer, group),
         f.small(fit.tau2),
         f.number(fit.i2, 0),
-        _estimate(answer, group, ("mu_median", "ci_lower", "ci_upper"), posterior),
+        _stacked(_estimate(answer, group, ("mu_median", "ci_lower", "ci_upper"), posterior), borrowed),
     ]
     if not _is_rate(answer):
-        cells.append(f.probability(group.p_benefit))
+        cells.append(_stacked(f.probability(group.p_benefit), benefit))
     return tuple(cells)
 
 
@@ -104,7 +124,7 @@ def _columns(answer: Answer) -> tuple[Column, ...]:
         Column(f"{level} PI"),
         Column("tau2"),
         Column("I2 %"),
-        Column("Posterior (CrI)"),
+        Column(f"Posterior (CrI){'' if answer.hierarchy is None else HIERARCHICAL}"),
     ]
     return tuple(columns if _is_rate(answer) else [*columns, Column(benefit)])
 
@@ -172,10 +192,16 @@ def _mark(answer: Answer, group: Group) -> tuple[float | None, float | None, flo
 def summary(answer: Answer) -> SummaryTable:
     """Return the summary table of one answer."""
     groups = [*answer.groups, answer.overall]
-    rows = [_row(answer, group) for group in groups]
+    rows = [_row(answer, group, own) for group, own in zip(groups, (*answer.borrowing(), None), strict=True)]
     measure = label_of(answer.question.measure)
     kind = "single-arm results" if _is_rate(answer) else "randomized comparisons"
-    notes = [methods_line(answer.overall), _between_line(answer), *_remarks(answer), unused_line(answer)]
+    notes = [
+        methods_line(answer.overall),
+        answer.hierarchy.note if answer.hierarchy else None,
+        _between_line(answer),
+        *_remarks(answer),
+        unused_line(answer),
+    ]
     return SummaryTable(
         title=f"{answer.question.label}: {measure}, {kind}",
         columns=_columns(answer),

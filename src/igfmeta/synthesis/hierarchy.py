@@ -4,164 +4,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
-from igfmeta.bayes.components import class_by_tumor, default_priors, implied_ratios
-from igfmeta.bayes.crossed import DRAWS, CrossedPosterior, crossed_posterior
-from igfmeta.bayes.importance import PARETO_K_LIMIT
+from igfmeta.bayes.components import Factor, class_by_tumor, default_priors, implied_ratios
+from igfmeta.bayes.crossed import CrossedPosterior
 from igfmeta.bayes.tau_priors import TauPrior
-from igfmeta.effects.scales import natural, null_value, transform_of
 from igfmeta.errors import InputError, NothingToPool, check_choice, check_level, listed
 from igfmeta.evidence.tables import Evidence
-from igfmeta.synthesis.pooling import Which, studies_for
-from igfmeta.synthesis.questions import Question
-from igfmeta.synthesis.results import finite
-from igfmeta.synthesis.studies import Study
-from igfmeta.version import __version__
+from igfmeta.numerics import Floats
+from igfmeta.synthesis.engines import Fitted, fitted
+from igfmeta.synthesis.hierarchy_inputs import HierarchyData, hierarchy_data
+from igfmeta.synthesis.hierarchy_results import ALL, Cell, HierarchyResult, Source, cells_of
+from igfmeta.synthesis.pooling import Which
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from igfmeta.bayes.mcmc.sampling import Plan
 
 FACTORS = ("class", "tumor")
 
-#: Fewest effective draws at which the summaries are trusted.
-FEWEST_DRAWS = 400
+#: What counts as relevant where nothing is said: a ratio, and a rate of response.
+RELEVANT_RATIO, RELEVANT_RATE = 0.8, 0.1
 
 
-@dataclass(frozen=True)
-class Cell:
-    """A class of agent in a type of tumour, on the reader's scale.
-
-    Attributes
-    ----------
-    agent_class, tumor : str
-        In words; "all" for a factor that was not asked for.
-    k : int
-        Studies in the cell; 0 for one that only borrows.
-    median, ci_lower, ci_upper : float
-        Of the cell's mean effect.
-    pi_lower, pi_upper : float
-        Of a new study of a new agent in it.
-    p_benefit, p_relevant : float
-        Probability that the mean favours the experimental arm, and by the relevant ratio at least.
-    borrowed : float
-        What the cell learns from elsewhere, priors included, in studies of median precision.
-    """
-
-    agent_class: str
-    tumor: str
-    k: int
-    median: float
-    ci_lower: float
-    ci_upper: float
-    pi_lower: float
-    pi_upper: float
-    p_benefit: float
-    p_relevant: float
-    borrowed: float
-
-
-@dataclass(frozen=True)
-class Source:
-    """A source of heterogeneity: its standard deviation on the analysis scale, its share of the sum of variances.
-
-    `implied` says what the prior means: before any data 95 % of its effects lie within this ratio and its inverse.
-    """
-
-    name: str
-    prior: str
-    implied: float
-    sd_median: float
-    sd_lower: float
-    sd_upper: float
-    share: float
-
-
-@dataclass(frozen=True, eq=False)
-class HierarchyResult:
-    """The posterior of every cell, with what it was made from.
-
-    Attributes
-    ----------
-    question : Question
-    by : tuple of str
-    cells : tuple of Cell
-    sources : tuple of Source
-    studies : tuple of Study
-    relevant : float
-        The ratio that counts as relevant.
-    level : float
-    seed, draws : int
-    effective_draws, pareto_k : float
-        Of the importance sampling.
-    remarks : tuple of str
-    origin, fingerprint : str
-    keys : tuple of (class, tumour)
-        Of the cells, as the evidence writes them.
-    posterior : CrossedPosterior
-        On the analysis scale, cell by cell.
-    """
-
-    question: Question
-    by: tuple[str, ...]
-    cells: tuple[Cell, ...]
-    sources: tuple[Source, ...]
-    studies: tuple[Study, ...]
-    relevant: float
-    level: float
-    seed: int
-    draws: int
-    effective_draws: float
-    pareto_k: float
-    remarks: tuple[str, ...]
-    origin: str
-    fingerprint: str
-    keys: tuple[tuple[str, str], ...]
-    posterior: CrossedPosterior
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything but the studies as plain lists, dictionaries, strings and numbers (JSON)."""
-        return {
-            "igfmeta": __version__,
-            "evidence": {"origin": self.origin, "sha256": self.fingerprint},
-            "outcome": self.question.name,
-            "measure": self.question.measure,
-            "better": self.question.better,
-            "by": list(self.by),
-            "k": len(self.studies),
-            "relevant": self.relevant,
-            "level": self.level,
-            "cells": [dict(cell.__dict__) for cell in self.cells],
-            "sources": [dict(source.__dict__) for source in self.sources],
-            "sampling": {
-                "seed": self.seed,
-                "draws": self.draws,
-                "effective_draws": self.effective_draws,
-                "pareto_k": finite(self.pareto_k),
-            },
-            "remarks": list(self.remarks),
-        }
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per cell."""
-        import pandas as pd
-
-        return pd.DataFrame([cell.__dict__ for cell in self.cells])
-
-
-def _levels(values: Sequence[str], wanted: bool) -> list[str]:
-    return sorted(set(values)) if wanted else ["all"]
-
-
-def _codes(values: Sequence[str], levels: Sequence[str]) -> list[int]:
-    return [0] * len(values) if list(levels) == ["all"] else [levels.index(value) for value in values]
-
-
-def _checked_priors(priors: Mapping[str, TauPrior] | None) -> dict[str, TauPrior]:
-    chosen = default_priors()
+def checked_priors(priors: Mapping[str, TauPrior] | None, *, rates: bool) -> dict[str, TauPrior]:
+    """Return the priors of every factor: the defaults, with those given put in their place."""
+    chosen = default_priors(rates=rates)
     unknown = [name for name in priors or {} if name not in chosen]
     if unknown:
         raise InputError(f"There is no component {listed(unknown)}; accepted are {listed(chosen)}.")
@@ -176,45 +45,111 @@ def _checked_by(by: str | Sequence[str]) -> tuple[str, ...]:
     return chosen
 
 
+def _checked_relevant(relevant: float | None, *, rates: bool) -> float:
+    if relevant is None:
+        return RELEVANT_RATE if rates else RELEVANT_RATIO
+    if not 0 < relevant < 1:
+        example = "a rate between 0 and 1, such as 0.1" if rates else "a ratio between 0 and 1, such as 0.8"
+        raise InputError(f"relevant was {relevant!r}; accepted is {example}.")
+    return relevant
+
+
+class _Layout:
+    """The levels of a model, the codes of its studies, and the cells and averages that it speaks of."""
+
+    def __init__(self, data: HierarchyData, by: Sequence[str]) -> None:
+        self.data = data
+        self.classes, class_codes = _levels([s.agent_class for s in data.studies], "class" in by)
+        self.tumors, tumor_codes = _levels([s.tumor_type for s in data.studies], "tumor" in by)
+        self.codes = class_codes, tumor_codes, _levels([s.agent for s in data.studies], True)[1]
+        c, t = len(self.classes), len(self.tumors)
+        self.keys = [(one, other) for one in self.classes for other in self.tumors]
+        rows = [np.eye(c * t)]
+        if t > 1 and c > 1:
+            rows.append(np.kron(np.eye(c), np.full((1, t), 1 / t)))
+            rows.append(np.kron(np.full((1, c), 1 / c), np.eye(t)))
+            self.keys += [(one, ALL) for one in self.classes] + [(ALL, other) for other in self.tumors]
+        if c * t > 1:
+            rows.append(np.full((1, c * t), 1 / (c * t)))
+            self.keys.append((ALL, ALL))
+        self.weights: Floats = np.concatenate(rows)
+        self.n_cells = c * t
+        own = np.bincount(np.array(class_codes) * t + np.array(tumor_codes), minlength=c * t)
+        self.counts: list[int] = np.rint((self.weights > 0) @ own).astype(int).tolist()
+
+    def factors(self, priors: Mapping[str, TauPrior]) -> list[Factor]:
+        return class_by_tumor(
+            *self.codes,
+            n_classes=len(self.classes),
+            n_tumors=len(self.tumors),
+            priors=priors,
+            studies=self.data.trial.tolist(),
+        )
+
+
+def _levels(values: Sequence[str], wanted: bool) -> tuple[list[str], list[int]]:
+    if not wanted:
+        return [ALL], [0] * len(values)
+    levels = sorted(set(values))
+    return levels, [levels.index(value) for value in values]
+
+
 def hierarchy(
     evidence: Evidence,
     *,
     outcome: str = "os",
+    measure: str | None = None,
     by: str | Sequence[str] = FACTORS,
-    relevant: float = 0.8,
+    relevant: float | None = None,
     priors: Mapping[str, TauPrior] | None = None,
     use: str = "primary",
     level: float = 0.95,
     seed: int = 1,
+    engine: str = "exact",
+    study_effects: str = "normal",
+    plan: Plan | None = None,
     **criteria: Unpack[Which],
 ) -> HierarchyResult:
     """Model an outcome by class of agent and type of tumour at once.
 
-    Study effect = overall + class + tumour + class:tumour + agent within class + study, on the log scale; class, tumour
-    and interaction effects add up to 0. The overall mean has a flat prior, every standard deviation a half-normal one.
+    Study effect = overall + class + tumour + class:tumour + agent within class + study, on the log scale for hazard and
+    odds ratios, on the logit scale for the rate of one arm; class, tumour and interaction effects add up to 0. Hazard
+    ratios are normal on the log scale, contrasts with one control arm correlated; counts are binomial, zeros included.
+    The mean of log hazard ratios has a flat prior, that of logits and log odds ratios a wide normal one; every standard
+    deviation has a half-normal, half-t or half-Cauchy one.
 
     Parameters
     ----------
     evidence : Evidence
     outcome : str
-        An outcome or family with a hazard ratio.
+        An outcome or family.
+    measure : {"HR", "OR", "PLO"}, optional
+        Default: the hazard ratio of a time to an event, the rate of one arm (PLO) of an outcome that is counted.
     by : {"class", "tumor"} or both
-    relevant : float
-        A ratio that a patient would notice: P(ratio < relevant), or above its inverse where more is better.
+    relevant : float, optional
+        What a patient would notice: a ratio (default 0.8, P(ratio < 0.8), or above its inverse where more is better) or
+        the rate of one arm (default 0.1).
     priors : mapping, optional
-        Half-normal priors of standard deviations by component: class, tumor, class:tumor, agent, study. Default: see
-        `igfmeta.bayes.components.DEFAULT_SCALES`.
+        Of standard deviations by factor: class, tumor, class:tumor, agent, study. Default: see
+        `igfmeta.bayes.components.default_priors`.
     use : {"primary", "sensitivity"}
     level : float
     seed : int
         The same seed gives the same numbers.
+    engine : {"exact", "mcmc"}
+        "exact" integrates what is Gaussian given the standard deviations and samples those by importance; "mcmc" draws
+        everything with PyMC.
+    study_effects : {"normal", "t", "mixture"}
+        Distribution of the study effects; the last two let outlying studies lie far out, and need "mcmc".
+    plan : Plan, optional
+        How to sample with "mcmc"; its seed is `seed`.
     **criteria
         The selection, as of `igfmeta.synthesis.pooling.pool`.
 
     Raises
     ------
     InputError
-        An option that is not accepted, or an outcome that is not a ratio.
+        An option that is not accepted.
     NothingToPool
         No usable row, or fewer than two studies.
 
@@ -229,56 +164,58 @@ def hierarchy(
     >>> len(result.studies), [source.name for source in result.sources]
     (10, ['class', 'tumor', 'class:tumor', 'agent', 'study'])
     """
-    factors, chosen = _checked_by(by), _checked_priors(priors)
+    factors = _checked_by(by)
     level = check_level(level)
-    if not 0 < relevant < 1:
-        raise InputError(f"relevant was {relevant!r}; accepted is a ratio between 0 and 1, such as 0.8.")
-    question, studies = studies_for(evidence, outcome, use=use, level=level, **criteria)
-    if transform_of(question.measure) != "exp" or null_value(question.measure) is None:
-        raise InputError(f"{question.label} is not compared by a ratio; this model takes log ratios.")
-    if len(studies) < 2:
-        raise NothingToPool(f"{question.label}: {len(studies)} study; a hierarchy needs two at least.")
-    classes = _levels([s.agent_class for s in studies], "class" in factors)
-    tumors = _levels([s.tumor_type for s in studies], "tumor" in factors)
-    agents = sorted({s.agent for s in studies})
-    class_codes, tumor_codes = (
-        _codes([s.agent_class for s in studies], classes),
-        _codes([s.tumor_type for s in studies], tumors),
-    )
-    components = class_by_tumor(
-        class_codes,
-        tumor_codes,
-        [agents.index(s.agent) for s in studies],
-        n_classes=len(classes),
-        n_tumors=len(tumors),
-        priors=chosen,
-    )
-    vi = np.array([s.vi for s in studies])
-    posterior = crossed_posterior(
-        np.array([s.yi for s in studies]), np.diag(vi), components, rng=np.random.default_rng(seed)
-    )
-    counts = np.bincount(
-        np.array(class_codes) * len(tumors) + np.array(tumor_codes), minlength=len(classes) * len(tumors)
+    data = hierarchy_data(evidence, outcome, measure=measure, use=use, level=level, **criteria)
+    rates = data.question.arms == "single_arm"
+    relevant, chosen = _checked_relevant(relevant, rates=rates), checked_priors(priors, rates=rates)
+    if len(data.studies) < 2:
+        raise NothingToPool(f"{data.question.label}: {len(data.studies)} study; a hierarchy needs two at least.")
+    layout = _Layout(data, factors)
+    made = fitted(
+        data,
+        layout.factors(chosen),
+        layout.weights,
+        seed=seed,
+        engine=engine,
+        study_effects=study_effects,
+        plan=plan,
     )
     words = _in_words(evidence)
-    names = [(words.get(c, c), words.get(t, t)) for c in classes for t in tumors]
+    names = [(words.get(c, c), words.get(t, t)) for c, t in layout.keys]
+    cells = cells_of(
+        made.posterior,
+        data.question,
+        names,
+        layout.counts,
+        len(names) - layout.n_cells,
+        _typical(data, made.posterior),
+        relevant,
+        level,
+    )
     return HierarchyResult(
-        question=question,
+        question=data.question,
         by=factors,
-        cells=_cells(posterior, question, names, counts.tolist(), float(np.median(vi)), relevant, level),
-        sources=_sources(posterior, {c.name: c.prior for c in components}, level),
-        studies=tuple(studies),
+        cells=cells[: layout.n_cells],
+        averages=cells[layout.n_cells :],
+        sources=_sources(made.posterior, chosen, level),
+        studies=data.studies,
         relevant=relevant,
         level=level,
+        likelihood=made.likelihood,
+        mean_prior=made.mean_prior,
+        study_effects=study_effects,
+        engine=made.engine,
         seed=seed,
-        draws=DRAWS,
-        effective_draws=posterior.effective_size,
-        pareto_k=posterior.pareto_k,
-        remarks=tuple(_remarks(posterior, counts.tolist())),
+        draws=len(made.posterior.weights),
+        effective_draws=made.posterior.effective_size,
+        pareto_k=made.posterior.pareto_k,
+        remarks=tuple(_remarks(made, cells[: layout.n_cells])),
         origin=evidence.origin,
         fingerprint=evidence.fingerprint,
-        keys=tuple((c, t) for c in classes for t in tumors),
-        posterior=posterior,
+        keys=tuple(layout.keys),
+        posterior=made.posterior,
+        sampled=made.sampled,
     )
 
 
@@ -287,44 +224,16 @@ def _in_words(evidence: Evidence) -> dict[str, str]:
     return {**classes, **{row["tumor_type"]: row["label"] for row in evidence.table("tumors")}}
 
 
-def _cells(
-    posterior: CrossedPosterior,
-    question: Question,
-    names: Sequence[tuple[str, str]],
-    counts: Sequence[int],
-    typical: float,
-    relevant: float,
-    level: float,
-) -> tuple[Cell, ...]:
-    n = len(names)
-    means, new = posterior.cells(), posterior.new_studies()
-    tail = np.full(n, 0.5 - level / 2)
-    on_scale = {
-        "median": means.quantile(np.full(n, 0.5)),
-        "ci_lower": means.quantile(tail),
-        "ci_upper": means.quantile(1 - tail),
-        "pi_lower": new.quantile(tail),
-        "pi_upper": new.quantile(1 - tail),
-    }
-    shown = {name: np.asarray(natural(question.measure, values)) for name, values in on_scale.items()}
-    lower_is_better = question.better == "lower"
-    threshold = math.log(relevant) if lower_is_better else -math.log(relevant)
-    below = [means.cdf(np.full(n, value)) for value in (0.0, threshold)]
-    benefit, notable = below if lower_is_better else [1 - p for p in below]
-    one_study = typical + float(posterior.weights @ posterior.new_variance)
-    informed = one_study / means.moments()[1] ** 2
-    return tuple(
-        Cell(
-            agent_class=names[i][0],
-            tumor=names[i][1],
-            k=counts[i],
-            **{name: float(values[i]) for name, values in shown.items()},
-            p_benefit=float(benefit[i]),
-            p_relevant=float(notable[i]),
-            borrowed=max(0.0, float(informed[i]) - counts[i]),
-        )
-        for i in range(n)
-    )
+def _typical(data: HierarchyData, posterior: CrossedPosterior) -> Floats:
+    """Return the sampling variance of a study of median precision in each cell.
+
+    A logit's is 1 / (n p (1 - p)): the arm of median size at the rate of the cell.
+    """
+    n_cells = posterior.mean.shape[1]
+    if data.question.arms != "single_arm":
+        return np.full(n_cells, float(np.nanmedian(np.diag(data.covariance))))
+    rate = 1 / (1 + np.exp(-posterior.weights @ posterior.mean))
+    return np.asarray(1 / (float(np.median(data.counts[:, 1])) * rate * (1 - rate)))
 
 
 def _sources(posterior: CrossedPosterior, priors: dict[str, TauPrior], level: float) -> tuple[Source, ...]:
@@ -339,16 +248,13 @@ def _sources(posterior: CrossedPosterior, priors: dict[str, TauPrior], level: fl
     )
 
 
-def _remarks(posterior: CrossedPosterior, counts: Sequence[int]) -> list[str]:
-    remarks = []
-    empty = sum(count == 0 for count in counts)
+def _remarks(made: Fitted, cells: Sequence[Cell]) -> list[str]:
+    remarks = list(made.remarks)
+    empty = sum(cell.k == 0 for cell in cells)
     if empty:
         remarks.append(
-            f"{empty} of {len(counts)} cells have no study: what is said of them is borrowed, and rests on the priors."
+            f"{empty} of {len(cells)} cells have no study: what is said of them is borrowed, and rests on the priors."
         )
-    if posterior.pareto_k > PARETO_K_LIMIT or posterior.effective_size < FEWEST_DRAWS:
-        remarks.append(
-            f"The importance sampling is not reliable (Pareto k {posterior.pareto_k:.2f}, effective draws "
-            f"{posterior.effective_size:.0f}): do not use these numbers."
-        )
+    if any(math.isnan(study.yi) for study in made.studies):
+        remarks.append("Studies without an event in either arm have no odds ratio of their own; they enter by counts.")
     return remarks

@@ -19,6 +19,7 @@ from igfmeta.models.results import Pooled
 from igfmeta.models.subgroups import between_groups, classical_variance
 from igfmeta.synthesis import remarks
 from igfmeta.synthesis.eligibility import USE_LEVELS, Row, Unused, eligible, left_out, once_per_study
+from igfmeta.synthesis.group_hierarchy import group_hierarchy
 from igfmeta.synthesis.grouping import BY, Grouped, grouper
 from igfmeta.synthesis.methods import Methods
 from igfmeta.synthesis.questions import OutcomeInfo, Question, questions
@@ -132,25 +133,33 @@ def _no_answer(question: Question, unused: Sequence[Unused]) -> NoAnswer:
     return NoAnswer(question=question, reason=reason + found, unused=tuple(unused))
 
 
-def studies_for(
-    evidence: Evidence, outcome: str, *, use: str = "primary", level: float = 0.95, **criteria: Unpack[Which]
-) -> tuple[Question, list[Study]]:
-    """Return the comparison that an outcome means and the studies that answer it, as `pool` would take them.
+def effects_for(
+    evidence: Evidence, outcome: str, *, measure: str | None = None, use: str = "primary", **criteria: Unpack[Which]
+) -> tuple[Question, list[RowEffect], Sources]:
+    """Return the question that an outcome means and the usable effects that answer it, as `pool` would take them.
 
     Raises
     ------
     InputError
-        An outcome, a use or a criterion that is not accepted.
+        An outcome, a measure, a use or a criterion that is not accepted.
     NothingToPool
         No usable row.
     """
     use = check_choice("use", use, USE_LEVELS)
-    question = questions([outcome], None, outcome_vocabulary(evidence))[0]
+    question = questions([outcome], measure, outcome_vocabulary(evidence))[0]
     sources = Sources.of(evidence.table("sources"))
     rows = evidence.select(**criteria).table("trials")
     effects, unused = _usable(rows, question, use, criteria, sources)
     if not effects:
         raise NothingToPool(_no_answer(question, unused).reason)
+    return question, effects, sources
+
+
+def studies_for(
+    evidence: Evidence, outcome: str, *, use: str = "primary", level: float = 0.95, **criteria: Unpack[Which]
+) -> tuple[Question, list[Study]]:
+    """Return the question that an outcome means and the studies that answer it; see `effects_for`."""
+    question, effects, sources = effects_for(evidence, outcome, use=use, **criteria)
     return question, studies_of(effects, question.measure, sources, level=level)
 
 
@@ -239,6 +248,7 @@ def pool(
                 overall=groups[0],
                 groups=tuple(groups[1:]),
                 between=_between(groups[1:]),
+                hierarchy=group_hierarchy([g.studies for g in groups[1:]], question, by=by, level=methods.level),
                 unused=tuple(unused),
                 remarks=remarks.of_answer(question, groups[0].studies),
             )

@@ -12,6 +12,7 @@ from igfmeta.effects.scales import natural
 from igfmeta.models.results import Pooled
 from igfmeta.synthesis.display import Drawn
 from igfmeta.synthesis.eligibility import Unused
+from igfmeta.synthesis.group_hierarchy import GroupHierarchy, Hierarchical
 from igfmeta.synthesis.questions import Question
 from igfmeta.synthesis.studies import Study
 
@@ -112,13 +113,17 @@ class BetweenGroups:
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """The answer to one question: the pool over all studies and by group, with what was not used."""
+    """The answer to one question: the pool over all studies and by group, with what was not used.
+
+    `hierarchy` holds what the groups are when each borrows from the others; None with fewer than two groups.
+    """
 
     question: Question
     by: str
     overall: Group
     groups: tuple[Group, ...]
     between: BetweenGroups | None
+    hierarchy: GroupHierarchy | None
     unused: tuple[Unused, ...]
     remarks: tuple[str, ...]
 
@@ -133,12 +138,20 @@ class Answer:
             "by": self.by,
             "methods": methods_of(self.overall),
             "overall": self.overall.to_dict(),
-            "groups": [group.to_dict() for group in self.groups],
+            "groups": [
+                {**group.to_dict(), "hierarchical": None if own is None else dict(own.__dict__)}
+                for group, own in zip(self.groups, self.borrowing(), strict=True)
+            ],
+            "hierarchy": None if self.hierarchy is None else self.hierarchy.note,
             "between_groups": dict(self.between.__dict__) if self.between else None,
             "studies": [_study_to_dict(study) for study in self.overall.studies],
             "not_used": [dict(unused.__dict__) for unused in self.unused],
             "remarks": list(self.remarks),
         }
+
+    def borrowing(self) -> tuple[Hierarchical | None, ...]:
+        """Return what each group is in the hierarchy of all groups."""
+        return (None,) * len(self.groups) if self.hierarchy is None else self.hierarchy.groups
 
 
 def methods_of(group: Group) -> dict[str, Any]:
@@ -227,7 +240,12 @@ class PoolResult(Drawn):
         """Return one row per pooled effect, on the reader's scale."""
         import pandas as pd
 
-        return pd.DataFrame([_flat(answer, group) for answer in self.answers for group in groups_of(answer)])
+        rows = [
+            _flat(answer, group, own)
+            for answer in self.answers
+            for group, own in zip(groups_of(answer), (None, *answer.borrowing()), strict=True)
+        ]
+        return pd.DataFrame(rows)
 
 
 def groups_of(answer: Answer) -> tuple[Group, ...]:
@@ -235,7 +253,7 @@ def groups_of(answer: Answer) -> tuple[Group, ...]:
     return (answer.overall, *answer.groups)
 
 
-def _flat(answer: Answer, group: Group) -> dict[str, Any]:
+def _flat(answer: Answer, group: Group, own: Hierarchical | None) -> dict[str, Any]:
     fit, posterior = group.fit, group.posterior
     return {
         "outcome": answer.question.name,
@@ -261,4 +279,5 @@ def _flat(answer: Answer, group: Group) -> dict[str, Any]:
         "posterior_pi_lower": group.natural(posterior.pi_lower),
         "posterior_pi_upper": group.natural(posterior.pi_upper),
         "p_benefit": group.p_benefit,
+        **{f"hierarchical_{name}": getattr(own, name, None) for name in Hierarchical.__dataclass_fields__},
     }

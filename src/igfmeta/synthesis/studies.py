@@ -195,7 +195,7 @@ def _patients(effects: Sequence[RowEffect]) -> float:
     return float(sum(e.counts[1] for e in effects) + sum(controls.values()))
 
 
-def _own_interval(yi: float, vi: float, counts: Sequence[float], measure: str, level: float) -> list[float]:
+def own_interval(yi: float, vi: float, counts: Sequence[float], measure: str, level: float) -> list[float]:
     """Return estimate and limits on the reader's scale."""
     if measure in PROPORTIONS:
         lower, upper = proportion_interval([counts[0]], [counts[1]], level=level)
@@ -234,7 +234,7 @@ def _study(
         rules = dict.fromkeys(effect.derivation for effect in effects)
         counts, derivation = (float("nan"),) * 4, f"shared_control({', '.join(rules)})"
         marks |= {"s", "a"} if "assumed" in origin else {"s"}
-    estimate, ci_lower, ci_upper = _own_interval(yi, vi, counts, measure, level)
+    estimate, ci_lower, ci_upper = own_interval(yi, vi, counts, measure, level)
     source = sources.rows.get(row["source_id"])
     return Study(
         label=row_label(row, sources),
@@ -273,7 +273,14 @@ def _distinct_labels(studies: Sequence[Study]) -> list[str]:
     return [f"{name} [{s.row_ids[0]}]" if name in still else name for name, s in zip(named, studies, strict=True)]
 
 
-def studies_of(effects: Sequence[RowEffect], measure: str, sources: Sources, *, level: float = 0.95) -> list[Study]:
+def studies_of(
+    effects: Sequence[RowEffect],
+    measure: str,
+    sources: Sources,
+    *,
+    level: float = 0.95,
+    apart: Sequence[str] = (),
+) -> list[Study]:
     """Return the studies that enter a pool, in the order of the table.
 
     Parameters
@@ -284,13 +291,15 @@ def studies_of(effects: Sequence[RowEffect], measure: str, sources: Sources, *, 
     sources : Sources
     level : float
         Of each study's own interval.
+    apart : sequence of str
+        Columns in which contrasts that share a control arm must agree to be combined.
     """
     units: dict[tuple[str, ...], list[RowEffect]] = {}
     for effect in effects:
         row = effect.row
         shared = row["shared_control"]
-        key = (row["study_id"], shared, row["tumor_type"], row["tumor_subtype"]) if shared else (row["row_id"],)
-        units.setdefault(key, []).append(effect)
+        together = (row["study_id"], shared, row["tumor_type"], row["tumor_subtype"], *(row[name] for name in apart))
+        units.setdefault(together if shared else (row["row_id"],), []).append(effect)
     studies = [_study(members, measure, sources, level) for members in units.values()]
     labels = _distinct_labels(studies)
     return [replace(study, label=label) for study, label in zip(studies, labels, strict=True)]
