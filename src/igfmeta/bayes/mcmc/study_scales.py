@@ -45,7 +45,7 @@ def t_scales(df: Floats) -> StudyScales:
     Examples
     --------
     >>> scales = t_scales(np.array([6.0]))
-    >>> round(float(np.exp(scales.log_weights[0]) @ scales.variance[0]), 6)  # df / (df - 2)
+    >>> round(float(np.exp(scales.log_weights[0]) @ scales.variance[0]), 4)  # df / (df - 2)
     1.5
     """
     v = np.arange(-REACH, REACH + STEP / 2, STEP)
