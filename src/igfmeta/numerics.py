@@ -5,6 +5,7 @@ Only `scipy.special` is imported: `scipy.optimize` and `scipy.stats` cost half a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,12 +24,15 @@ def t_quantile(p: Any, df: Any) -> Any:
     >>> float(t_quantile(0.975, 12).round(6)), float(t_quantile(0.975, np.inf).round(6))
     (2.178813, 1.959964)
     """
-    df = np.asarray(df, dtype=float)
-    if df.size > 64 and np.ndim(p) == 0:
-        # The quantile is slow to compute, and a batch has few different degrees of freedom.
-        distinct, inverse = np.unique(df, return_inverse=True)
-        return t_quantile(p, distinct)[inverse.reshape(df.shape)] if distinct.size < df.size else _t_quantile(p, df)
-    return _t_quantile(p, df)
+    return _once_for_equal(_t_quantile, p, np.asarray(df, dtype=float))
+
+
+def _once_for_equal(quantile: Callable[[Any, Floats], Any], p: Any, df: Floats) -> Any:
+    """Return quantiles that are slow to compute, once for equal degrees of freedom: a batch has few different ones."""
+    if df.size <= 64 or np.ndim(p) > 0:
+        return quantile(p, df)
+    distinct, inverse = np.unique(df, return_inverse=True)
+    return quantile(p, distinct)[inverse.reshape(df.shape)]
 
 
 def _t_quantile(p: Any, df: Floats) -> Any:
@@ -45,7 +49,9 @@ def t_two_sided(statistic: Any, df: Any) -> Any:
 
 def chi2_quantile(p: Any, df: Any) -> Any:
     """Return the chi-squared quantile of lower-tail probability `p`."""
-    return special.chdtri(df, 1.0 - np.asarray(p, dtype=float))
+    return _once_for_equal(
+        lambda p, df: special.chdtri(df, 1.0 - np.asarray(p, dtype=float)), p, np.asarray(df, dtype=float)
+    )
 
 
 def chi2_upper(x: Any, df: Any) -> Any:

@@ -81,13 +81,15 @@ def _grids(batch: Batch) -> tuple[Floats, Floats, NDArray[np.intp]]:
     return low, high, np.ceil(np.log10(high / low)).astype(np.intp) * PER_DECADE + 1
 
 
-def _scores_on_grid(batch: Batch, low: Floats, high: Floats, points: int, *, restricted: bool) -> tuple[Floats, Floats]:
+def _scores_on_grid(
+    y: Floats, v: Floats, low: Floats, high: Floats, points: int, *, restricted: bool
+) -> tuple[Floats, Floats]:
     """Return grids of shape (batch, 1 + points), the first value 0, and the score on them."""
     steps = np.linspace(0.0, 1.0, points)
-    grid = np.zeros((len(batch), 1 + points))
+    grid = np.zeros((len(y), 1 + points))
     np.exp(np.log(low)[:, None] + np.log(high / low)[:, None] * steps, out=grid[:, 1:])
     # Studies first: sums over them run along memory, several times faster than over short rows.
-    y, v = np.ascontiguousarray(batch.yi.T)[:, :, None], np.ascontiguousarray(batch.vi.T)[:, :, None]
+    y, v = np.ascontiguousarray(y.T)[:, :, None], np.ascontiguousarray(v.T)[:, :, None]
     w = 1.0 / (v + grid)
     s1 = w.sum(axis=0)
     wr = y - (w * y).sum(axis=0) / s1
@@ -125,7 +127,9 @@ def _brackets(batch: Batch, *, restricted: bool) -> _Brackets:
     found: list[tuple[Any, ...]] = [(np.empty(0, dtype=np.intp), *(np.empty(0) for _ in range(3)))]
     low, high, points = _grids(batch)
     for part, size in _chunks(points, batch.yi.shape[1]):
-        grid, values = _scores_on_grid(batch.rows(part), low[part], high[part], size, restricted=restricted)
+        grid, values = _scores_on_grid(
+            batch.yi[part], batch.vi[part], low[part], high[part], size, restricted=restricted
+        )
         at_zero[part] = values[:, 0] <= 0
         rows, step = np.nonzero((values[:, :-1] > 0) & (values[:, 1:] <= 0))
         a, b, above, below = grid[rows, step], grid[rows, step + 1], values[rows, step], values[rows, step + 1]
