@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from igfmeta.synthesis.hierarchy import hierarchy
     from igfmeta.synthesis.inputs import Columns
     from igfmeta.synthesis.methods import Methods
+    from igfmeta.synthesis.models_of_fit import fit_with
     from igfmeta.synthesis.pooling import pool
 
 #: Public names and where they live; loaded when first used, so that `import igfmeta` costs nothing.
@@ -29,6 +30,7 @@ _WHERE = {
     "Columns": "igfmeta.synthesis.inputs",
     "Methods": "igfmeta.synthesis.methods",
     "fit": "igfmeta.synthesis.fitting",
+    "fit_with": "igfmeta.synthesis.models_of_fit",
     "hierarchy": "igfmeta.synthesis.hierarchy",
     "load_evidence": "igfmeta.evidence",
     "pool": "igfmeta.synthesis.pooling",
@@ -45,6 +47,7 @@ __all__ = [
     "NothingToPool",
     "__version__",
     "fit",
+    "fit_with",
     "hierarchy",
     "load_evidence",
     "pool",

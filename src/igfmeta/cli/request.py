@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
@@ -14,6 +14,8 @@ import typer
 from igfmeta.errors import InputError
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
     from igfmeta.evidence.tables import Evidence
     from igfmeta.synthesis.results import PoolResult
 
@@ -156,7 +158,7 @@ def years(text: str | None) -> int | tuple[int, int] | None:
     return (int(first), int(last)) if dash else int(first)
 
 
-def takes[T: Selected](kind: type[T]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def takes(kind: type[DataclassInstance]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the options of `kind`; it receives them as its first argument, `request`.
 
     A command is written as `def pool(request, *, explain=False)`; what Typer sees has every field of `kind` as a
@@ -166,7 +168,7 @@ def takes[T: Selected](kind: type[T]) -> Callable[[Callable[..., None]], Callabl
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         hints = get_type_hints(kind, include_extras=True)
         shared = [
-            inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name])
+            inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=_default(f), annotation=hints[f.name])
             for f in fields(kind)
         ]
         own_hints = get_type_hints(command, include_extras=True)
@@ -184,3 +186,7 @@ def takes[T: Selected](kind: type[T]) -> Callable[[Callable[..., None]], Callabl
         return run
 
     return decorate
+
+
+def _default(field: Field[Any]) -> Any:
+    return inspect.Parameter.empty if field.default is MISSING else field.default

@@ -14,7 +14,7 @@ from igfmeta.text import plain
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from igfmeta.synthesis.fitting import FitResult
+    from igfmeta.synthesis.models_of_fit import ModelResult
 
 #: Wide enough for every column of a summary table.
 WIDTH = 100
@@ -80,10 +80,13 @@ def _on_terminal(table: SummaryTable) -> str:
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
 
 
-def forest_text(result: FitResult) -> str:
-    """Return the forest of a fit as text, as wide as the terminal up to `WIDTH`."""
-    from igfmeta.plots.fit_forest import fit_forest
+def forest_text(result: ModelResult) -> list[str]:
+    """Return the forest of a fit as text, as wide as the terminal up to `WIDTH`; nothing where it has none."""
+    from igfmeta.plots.drawn import forest_of
     from igfmeta.plots.text_forest import to_text as forest_to_text
 
+    forest = forest_of(result)
+    if forest is None:
+        return []
     width = min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns) if is_terminal() else WIDTH
-    return forest_to_text(fit_forest(result), width=width, unicode=can_draw())
+    return [forest_to_text(forest, width=width, unicode=can_draw())]

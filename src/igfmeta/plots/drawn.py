@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from igfmeta.plots.files import check_suffix, save_forest
-from igfmeta.plots.fit_forest import fit_forest
 from igfmeta.plots.forest import Forest
 from igfmeta.plots.html_forest import to_html
 from igfmeta.plots.pool_forest import answer_forest
-from igfmeta.synthesis.fitting import FitResult
 from igfmeta.synthesis.results import PoolResult
+
+#: Kind of result of `fit --model` -> the function that draws its forest (`module:name`).
+FORESTS = {
+    "FitResult": "igfmeta.plots.fit_forest:fit_forest",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +54,20 @@ def pool_forests(
     return Forests(tuple(zip(chosen, drawn, strict=True)))
 
 
-def fit_forests(result: FitResult) -> Forests:
+def forest_of(result: Any) -> Forest | None:
+    """Return the forest of what a model of `fit` returned; None where its kind has none."""
+    drawer = FORESTS.get(type(result).__name__)
+    if drawer is None:
+        return None
+    module, _, name = drawer.partition(":")
+    forest: Forest = getattr(import_module(module), name)(result)
+    return forest
+
+
+def fit_forests(result: Any) -> Forests:
     """Return the forest of a fit."""
-    return Forests((("fit", fit_forest(result)),))
+    forest = forest_of(result)
+    return Forests(() if forest is None else (("fit", forest),))
 
 
 def forests(result: Any, **options: Any) -> Forests:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from igfmeta.plots.fit_forest import fit_forest
+from igfmeta.plots.drawn import forest_of
 from igfmeta.plots.html_forest import environment, page, to_html
 from igfmeta.plots.pool_forest import answer_forest
-from igfmeta.report import explanation, fit_summary
+from igfmeta.report import explanation, of_fit
 from igfmeta.report.summary import SummaryTable, closing_lines, summary
-from igfmeta.synthesis.fitting import FitResult
+from igfmeta.synthesis.models_of_fit import ModelResult
 from igfmeta.synthesis.results import PoolResult
 from igfmeta.text import plain
 
@@ -43,8 +43,9 @@ def pool_page(result: PoolResult, *, explain: bool) -> str:
     return page(f"Pooled: {result.origin}", [*sections, closing])
 
 
-def fit_page(result: FitResult) -> str:
-    """Return a fit as a page: its forest and its tables."""
-    parts = [to_html(fit_forest(result), id_prefix="forest", styled=False)]
-    parts += [table_to_html(table) for table in fit_summary.tables(result)]
+def fit_page(result: ModelResult) -> str:
+    """Return what a model of `fit` returned as a page: its forest, if it has one, and its tables."""
+    forest = forest_of(result)
+    parts = [] if forest is None else [to_html(forest, id_prefix="forest", styled=False)]
+    parts += [table_to_html(table) for table in of_fit.tables(result)]
     return page(f"Pooled: {result.file or 'table'}", parts)

@@ -1,0 +1,126 @@
+"""The options of `igfmeta fit`: one class for the table, one for each model; a model's class is one more base here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from igfmeta.synthesis.models_of_fit import MODELS
+
+if TYPE_CHECKING:
+    from igfmeta.synthesis.inputs import Columns
+
+_COLUMNS = "Columns: exactly one set"
+_MODEL = "Model"
+_RANDOM = "Model random"
+
+
+def column(text: str) -> Any:
+    """Return an option that names a column of the table."""
+    return typer.Option(help=text, rich_help_panel=_COLUMNS, metavar="COLUMN")
+
+
+def option(text: str, *names: str, panel: str = _MODEL, metavar: str | None = "NAME") -> Any:
+    """Return an option of a model."""
+    return typer.Option(*names, help=text, rich_help_panel=panel, metavar=metavar)
+
+
+@dataclass
+class TableOptions:
+    """Which column holds what."""
+
+    yi: Annotated[str | None, column("Effects on the analysis scale, with --vi or --sei.")] = None
+    vi: Annotated[str | None, column("Their sampling variances.")] = None
+    sei: Annotated[str | None, column("Their standard errors.")] = None
+    estimate: Annotated[str | None, column("Estimates, with --lower, --upper and --scale.")] = None
+    lower: Annotated[str | None, column("Lower limits.")] = None
+    upper: Annotated[str | None, column("Upper limits.")] = None
+    events1: Annotated[str | None, column("Events in arm 1, with --n1, --events2, --n2 and --measure.")] = None
+    n1: Annotated[str | None, column("Patients in arm 1.")] = None
+    events2: Annotated[str | None, column("Events in arm 2.")] = None
+    n2: Annotated[str | None, column("Patients in arm 2.")] = None
+    events: Annotated[str | None, column("Events in a single arm, with --n and --measure.")] = None
+    n: Annotated[str | None, column("Patients in a single arm.")] = None
+    study: Annotated[str | None, column("Labels of the studies.")] = None
+    subgroup: Annotated[str | None, column("Groups to pool apart and to compare.")] = None
+
+
+@dataclass
+class CommonOptions:
+    """What several models heed."""
+
+    model: Annotated[
+        str, option("; ".join(f"{name}: {model.label}" for name, model in MODELS.items()) + ".", "--model")
+    ] = "random"
+    measure: Annotated[
+        str | None, option("For events: OR, RR, RD, PETO, AS of two arms; PLO, PLN, PR, PAS, PFT of one.")
+    ] = None
+    scale: Annotated[
+        str | None, option("log: estimates are ratios (or effects are logs); identity: they are differences.")
+    ] = None
+    ci_level: Annotated[float, option("Level of the intervals in the table.", metavar="NUMBER")] = 0.95
+    zero_cells: Annotated[str, option("What is done about zero cells: none, only0, if0all, all, treatment_arm.")] = (
+        "only0"
+    )
+    level: Annotated[float, option("Level of every interval in the result.", metavar="NUMBER")] = 0.95
+
+
+@dataclass
+class RandomOptions:
+    """The options of the model random; other models may heed some of them."""
+
+    method: Annotated[
+        str,
+        option(
+            "Estimator of tau2: CE, DL, DL2, CA2, HE, HS, HSK, SJ, ML, REML, EB, PM, PMM, GENQ.", panel=_RANDOM
+        ),
+    ] = "REML"  # fmt: skip
+    ci: Annotated[str, option("Interval of the pooled effect: z, t, HK, HK-floor, KR.", panel=_RANDOM)] = "HK"
+    pi: Annotated[str, option("Prediction interval: z, V, HTS, HK, HK-PR, KR, KR-PR.", panel=_RANDOM)] = "HK"
+    tau2_ci: Annotated[
+        str, option("Interval of tau2: QP (Q-profile), PL (profile likelihood), none.", panel=_RANDOM)
+    ] = "QP"
+    subgroup_tau2: Annotated[str, option("tau2 of the subgroups: separate or common.", panel=_RANDOM)] = "separate"
+    bayes: Annotated[bool, option("Also give the Bayesian posterior.", "--bayes", panel=_RANDOM, metavar=None)] = False
+    prior: Annotated[
+        str | None, option('Prior of tau, such as "half-normal(0.5)"; asks for --bayes.', panel=_RANDOM)
+    ] = None
+    leave_one_out: Annotated[
+        bool, option("Also pool without each study.", "--leave-one-out", panel=_RANDOM, metavar=None)
+    ] = False
+    cumulative: Annotated[
+        bool,
+        option("Also pool study after study, in the order of the table.", "--cumulative", panel=_RANDOM, metavar=None),
+    ] = False
+
+
+@dataclass
+class FitRequest(RandomOptions, CommonOptions, TableOptions):
+    """Every option of `fit` about the table and the model; bases are listed from the last to the first in the help."""
+
+    def columns(self) -> Columns:
+        """Return which column holds what."""
+        from igfmeta.synthesis.inputs import Columns
+
+        return Columns(**{f.name: getattr(self, f.name) for f in fields(Columns)})
+
+    def labels(self) -> list[str]:
+        """Return the columns of text that the table must have."""
+        return [name for name in (self.study, self.subgroup) if name is not None]
+
+    def options(self, names: tuple[str, ...]) -> dict[str, Any]:
+        """Return the values of the options with these names."""
+        return {name: getattr(self, name) for name in names}
+
+
+def flag(name: str) -> str:
+    """Return an option as it is written.
+
+    Examples
+    --------
+    >>> flag("leave_one_out")
+    '--leave-one-out'
+    """
+    return f"--{name.replace('_', '-')}"
