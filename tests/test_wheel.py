@@ -29,7 +29,8 @@ def wheel(tmp_path_factory):
 def test_it_holds_the_evidence_and_the_templates(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     for name in ("data/trials.csv", "data/priors/turner2015_prior_parameters.csv", "data/datapackage.json",
-                 "templates/page.html.j2", "templates/style.css", "schemas/pool.schema.json", "py.typed"):  # fmt: skip
+                 "templates/page.html.j2", "templates/style.css", "analyses/overview.toml",
+                 "schemas/pool.schema.json", "py.typed"):  # fmt: skip
         assert f"igfmeta/{name}" in names
     assert not any("tests/" in name for name in names)
 

@@ -16,17 +16,20 @@ class Problem:
         A sentence: what is wrong, what was found, what is accepted, what to do.
     file, row, column : optional
         Where. `row` counts as a spreadsheet does: the header is row 1.
+    key : optional
+        Where in a protocol: the path of a key, such as `outcome[1].measure`.
     """
 
     message: str
     file: str | None = None
     row: int | None = None
     column: str | None = None
+    key: str | None = None
 
     def __str__(self) -> str:
         row = f"row {self.row}" if self.row is not None else None
         column = f"column {self.column}" if self.column is not None else None
-        where = ", ".join(part for part in (self.file, row, column) if part)
+        where = ", ".join(part for part in (self.file, row, column, self.key) if part)
         return f"{where}: {self.message}" if where else self.message
 
 

@@ -1,4 +1,4 @@
-"""Where the evidence tables and the templates lie: inside an installed package, or at the root of a checkout."""
+"""Where evidence, protocols and templates lie: inside an installed package, or at the root of a checkout."""
 
 from __future__ import annotations
 
@@ -24,3 +24,8 @@ def data_folder() -> Path:
 def template_folder() -> Path:
     """Return the folder of the HTML templates and the stylesheet."""
     return _folder("templates", "reports/templates")
+
+
+def protocol_folder() -> Path:
+    """Return the folder of the shipped protocols."""
+    return _folder("analyses", "analyses")

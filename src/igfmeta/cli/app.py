@@ -18,6 +18,7 @@ from igfmeta.cli.evidence import evidence_app
 from igfmeta.cli.fit import fit
 from igfmeta.cli.forest import forest
 from igfmeta.cli.pool import pool
+from igfmeta.cli.protocol import protocol_app
 from igfmeta.errors import IgfmetaError, NothingToPool
 from igfmeta.text import plain
 from igfmeta.version import __version__
@@ -37,6 +38,7 @@ app.command()(bayes)
 app.command()(predict)
 app.command()(assurance)
 app.add_typer(evidence_app, name="evidence")
+app.add_typer(protocol_app, name="protocol")
 
 
 def _show_version(wanted: bool) -> None:

@@ -90,10 +90,11 @@ def _sentence(detail: Mapping[str, Any], found: str | None) -> str:
     if kind.startswith(("float", "int", "finite")):
         reason = not_a_number(found)
         return reason or f"found {found!r}; accepted is a whole number, or nothing."
-    return f"found {found!r}; accepted {_accepted(kind, context)}."
+    return f"found {found!r}; accepted {accepted(kind, context)}."
 
 
-def _accepted(kind: str, context: Mapping[str, Any]) -> str:
+def accepted(kind: str, context: Mapping[str, Any]) -> str:
+    """Return what pydantic accepts where it found an error of a kind, to stand after the word "accepted"."""
     bounds = {
         "greater_than": ("gt", "is a number above {}"),
         "greater_than_equal": ("ge", "is a number not below {}"),
