@@ -179,7 +179,7 @@ def case_33() -> Iterator[Row]:
         "inclusion Bayes factors of effect and heterogeneity",
         engine,
         worst(
-            [found.inclusion_bf_effect, found.inclusion_bf_heterogeneity],
+            [found.inclusion("effect").bf, found.inclusion("heterogeneity").bf],
             [figures["inclusion_BF_effect"], figures["inclusion_BF_heterogeneity"]],
         ),
     )

@@ -24,13 +24,13 @@ def test_marginal_likelihoods_and_probabilities(case, average):
 
 
 def test_bayes_factors(case, average):
-    assert average.inclusion_bf_effect == pytest.approx(62.2467063196047, rel=1e-9)
-    assert average.inclusion_bf_heterogeneity == pytest.approx(4452.43250053928, rel=1e-9)
-    assert average.bf10_common == pytest.approx(case.values["BF10_common"], rel=1e-9)
-    assert average.bf10_random == pytest.approx(case.values["BF10_random"], rel=1e-9)
-    assert average.bf_random_common == pytest.approx(case.values["BFrf_under_H1"], rel=1e-9)
+    assert average.inclusion("effect").bf == pytest.approx(62.2467063196047, rel=1e-9)
+    assert average.inclusion("heterogeneity").bf == pytest.approx(4452.43250053928, rel=1e-9)
+    assert average.bayes_factor("H1c", "H0c") == pytest.approx(case.values["BF10_common"], rel=1e-9)
+    assert average.bayes_factor("H1r", "H0r") == pytest.approx(case.values["BF10_random"], rel=1e-9)
+    assert average.bayes_factor("H1r", "H1c") == pytest.approx(case.values["BFrf_under_H1"], rel=1e-9)
 
 
 def test_averaged_mean(case, average):
     # The reference takes the mean under H1r from bayesmeta's grid, good to 1e-6.
-    assert average.mu_mean == pytest.approx(case.values["mu_mean_model_averaged_given_effect"], abs=1e-6)
+    assert average.mu_given_effect.mean == pytest.approx(case.values["mu_mean_model_averaged_given_effect"], abs=1e-6)

@@ -187,6 +187,11 @@ class TauPosterior:
             interpolate(share, self.values, *barycentric(n, with_zero=False)),
         )
 
+    def cdf(self, tau: Floats) -> Floats:
+        """Return P(T <= tau); tau of shape (batch,)."""
+        share = self.mapping.share(np.maximum(tau, np.finfo(float).tiny), self.size) / self.reach
+        return np.where(np.asarray(tau) > 0, self._at(np.minimum(share, 1.0))[0].clip(0.0, 1.0), 0.0)
+
     def density(self, tau: Floats) -> Floats:
         u = self.mapping.share(tau, self.size)
         in_share = np.maximum(self._at(u / self.reach)[1], 0.0)
