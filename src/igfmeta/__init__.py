@@ -18,22 +18,26 @@ from igfmeta.version import __version__
 
 if TYPE_CHECKING:
     from igfmeta.evidence import load_evidence
+    from igfmeta.synthesis.dose import dose_response
     from igfmeta.synthesis.fitting import fit
     from igfmeta.synthesis.hierarchy import hierarchy
     from igfmeta.synthesis.inputs import Columns
     from igfmeta.synthesis.methods import Methods
     from igfmeta.synthesis.models_of_fit import fit_with
     from igfmeta.synthesis.pooling import pool
+    from igfmeta.synthesis.risk import risk
 
 #: Public names and where they live; loaded when first used, so that `import igfmeta` costs nothing.
 _WHERE = {
     "Columns": "igfmeta.synthesis.inputs",
     "Methods": "igfmeta.synthesis.methods",
+    "dose_response": "igfmeta.synthesis.dose",
     "fit": "igfmeta.synthesis.fitting",
     "fit_with": "igfmeta.synthesis.models_of_fit",
     "hierarchy": "igfmeta.synthesis.hierarchy",
     "load_evidence": "igfmeta.evidence",
     "pool": "igfmeta.synthesis.pooling",
+    "risk": "igfmeta.synthesis.risk",
 }
 
 # Results draw themselves, and what draws them stands above them: it is named here and loaded when first needed.
@@ -46,11 +50,13 @@ __all__ = [
     "Methods",
     "NothingToPool",
     "__version__",
+    "dose_response",
     "fit",
     "fit_with",
     "hierarchy",
     "load_evidence",
     "pool",
+    "risk",
 ]
 
 

@@ -14,11 +14,13 @@ import typer
 
 from igfmeta.cli.bayes import bayes
 from igfmeta.cli.decisions import assurance, predict
+from igfmeta.cli.dose import dose
 from igfmeta.cli.evidence import evidence_app
 from igfmeta.cli.fit import fit
 from igfmeta.cli.forest import forest
 from igfmeta.cli.pool import pool
 from igfmeta.cli.protocol import protocol_app
+from igfmeta.cli.risk import risk
 from igfmeta.errors import IgfmetaError, NothingToPool
 from igfmeta.text import plain
 from igfmeta.version import __version__
@@ -37,6 +39,8 @@ app.command()(forest)
 app.command()(bayes)
 app.command()(predict)
 app.command()(assurance)
+app.command()(risk)
+app.command()(dose)
 app.add_typer(evidence_app, name="evidence")
 app.add_typer(protocol_app, name="protocol")
 

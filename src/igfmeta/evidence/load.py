@@ -29,7 +29,8 @@ def load_evidence(path: str | Path | None = None, *, tables: Sequence[str] = MAI
     Parameters
     ----------
     path : str or Path, optional
-        A folder with tables named as in the shipped evidence (`trials.csv` ...), or one trials table. Default: the
+        A folder with tables named as in the shipped evidence (`trials.csv` ...), or one table of the
+        only kind in `tables` (trials, where several are). Default: the
         shipped evidence. CSV (comma, semicolon or tab; UTF-8), Parquet and Excel are read. Columns that are absent and
         not required are blank; without an outcomes table the shipped outcomes apply; without the other vocabularies
         any text is accepted.
@@ -53,7 +54,7 @@ def load_evidence(path: str | Path | None = None, *, tables: Sequence[str] = MAI
     """
     wanted = [check_choice("tables", name, MAIN_TABLES) for name in tables]
     folder = data_folder()
-    found = _found(Path(path) if path is not None else folder)
+    found = _found(Path(path) if path is not None else folder, wanted)
     paths = {name: file for name, file in found.items() if name in (*wanted, *VOCABULARIES)}
     if not any(name in found for name in wanted):
         raise InputError(f"The folder {path} holds none of the tables {listed(f'{name}.csv' for name in wanted)}.")
@@ -86,10 +87,10 @@ def fingerprint_of(hashes: Mapping[str, str]) -> str:
     return hashlib.sha256("".join(f"{name} {hashes[name]}\n" for name in sorted(hashes)).encode()).hexdigest()
 
 
-def _found(path: Path) -> dict[str, Path]:
-    """Return the file of each table that there is."""
+def _found(path: Path, wanted: Sequence[str]) -> dict[str, Path]:
+    """Return the file of each table that there is; a single file is the table wanted, trials where several are."""
     if path.is_file():
-        return {"trials": path}
+        return {wanted[0] if len(wanted) == 1 else "trials": path}
     if not path.is_dir():
         raise InputError(f"There is no file or folder {path}.")
     found = {}

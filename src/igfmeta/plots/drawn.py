@@ -12,7 +12,9 @@ from igfmeta.plots.files import check_suffix, save_forest
 from igfmeta.plots.forest import Forest
 from igfmeta.plots.html_forest import to_html
 from igfmeta.plots.pool_forest import answer_forest
+from igfmeta.plots.risk_forest import risk_forest
 from igfmeta.synthesis.results import PoolResult
+from igfmeta.synthesis.risk_results import RiskResult
 
 #: Kind of result of `fit --model` -> the function that draws its forest (`module:name`).
 FORESTS = {
@@ -70,8 +72,15 @@ def fit_forests(result: Any) -> Forests:
     return Forests(() if forest is None else (("fit", forest),))
 
 
+def risk_forests(result: RiskResult) -> Forests:
+    """Return the forest of a pool of associations; none where only published pools were compared."""
+    return Forests((("risk", risk_forest(result)),) if result.groups else ())
+
+
 def forests(result: Any, **options: Any) -> Forests:
-    """Return the forests of a pool or of a fit."""
+    """Return the forests of a pool, of a fit or of a pool of associations."""
+    if isinstance(result, RiskResult):
+        return risk_forests(result, **options)
     return pool_forests(result, **options) if isinstance(result, PoolResult) else fit_forests(result, **options)
 
 

@@ -33,7 +33,7 @@ class Drawn:
         ----------
         **options
             Of a pool: `bayes` (draw the posterior beside each pooled effect; default True), `left` and `right` (columns
-            beside the plot, in order). See `igfmeta.plots.drawn.pool_forests`.
+            beside the plot, in order). Others take none. See `igfmeta.plots.drawn.pool_forests`.
         """
         return _loaders[0]().forests(self, **options)
 

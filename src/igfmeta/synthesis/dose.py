@@ -253,7 +253,9 @@ def _nothing(title: str, unused: Sequence[UnusedStudy], rules: Rules) -> str:
     reasons = [f"{study.label}: {study.reason}." for study in unused]
     hints = []
     if rules.dose_scale == "reported" and any("no dose" in study.reason for study in unused):
-        hints.append("Groups without doses can be put on a scale of standard deviations: dose scale sd.")
+        hints.append(
+            "Groups without doses can be put on a scale of standard deviations: dose scale sd (--dose-scale sd)."
+        )
     return "\n".join([f"{title}: no study can be used.", *reasons, *hints])
 
 

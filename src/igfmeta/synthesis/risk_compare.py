@@ -21,12 +21,14 @@ from igfmeta.synthesis.risk_inputs import (
     Asked,
     LeftOut,
     RiskEffect,
+    population_of,
     rows_about,
     select,
     stratum_of,
     subgroup_of,
 )
-from igfmeta.synthesis.risk_results import Comparison, Ours, ratio
+from igfmeta.synthesis.risk_published import Comparison, Ours
+from igfmeta.synthesis.risk_results import ratio
 from igfmeta.synthesis.studies import Sources, row_label
 
 #: What the kinds of reasons mean, in the words of a count; a mark of the table speaks for itself.
@@ -178,10 +180,31 @@ def _about_ours(row: Row, effects: Sequence[RiskEffect], left: Sequence[LeftOut]
     reasons = [(item.kind, item.reason) for item in left if item.kind not in aside]
     if reasons:
         facts.append(f"Rows of single studies that are in none of our pools: {counted(reasons)}.")
+    facts += _absent(row, effects, left)
     later = sum(effect.row["year"] > row["year"] for effect in effects)
     if later:
         facts.append(f"{later} of our {_number(len(effects), 'study', 'studies')} came later.")
     return facts
+
+
+def _absent(row: Row, effects: Sequence[RiskEffect], left: Sequence[LeftOut]) -> list[str]:
+    """Return the populations of that time that none of our pools holds because their reports print too little."""
+    ours = {population_of(effect.row) for effect in effects}
+    silent = sorted(
+        {
+            population_of(item.row)
+            for item in left
+            if item.kind in ("not_estimable", "not_convertible") and not item.row["year"] > row["year"]
+        }
+        - ours
+    )
+    if not silent:
+        return []
+    are = "is" if len(silent) == 1 else "are"
+    said = f"{_number(len(silent), 'population')} of that time {are} in none of our pools, because the table has no "
+    said += f"interval of them on this scale ({', '.join(silent)})"
+    tail = "; a pool of the original data can hold them all the same" if row["design"] == "pooled_ipd" else ""
+    return [f"{said}{tail}."]
 
 
 def _agreement(row: Row, ours: Sequence[Ours]) -> list[str]:
@@ -189,11 +212,24 @@ def _agreement(row: Row, ours: Sequence[Ours]) -> list[str]:
     mine = next((each for each in ours if each.estimate is not None), None)
     if mine is None or mine.estimate is None or math.isnan(row["estimate"]):
         return []
-    facts = []
+    facts = [_difference(row, mine)]
     if mine.ci_lower is not None and mine.ci_upper is not None:
         where = "inside" if mine.ci_lower <= row["estimate"] <= mine.ci_upper else "outside"
-        facts.append(f"The published estimate lies {where} our interval ({mine.label}).")
+        facts.append(f"The published estimate lies {where} our interval.")
     if math.isnan(row["ci_low"]) or math.isnan(row["ci_high"]):
         return [*facts, "The table has no interval of the published estimate."]
     where = "inside" if row["ci_low"] <= mine.estimate <= row["ci_high"] else "outside"
     return [*facts, f"Our estimate lies {where} the published interval."]
+
+
+def _difference(row: Row, mine: Ours) -> str:
+    """Return how many times the published estimate ours is, and how many times as wide its interval."""
+    times = (mine.estimate or math.nan) / row["estimate"]
+    said = f"Ours ({mine.label}, k = {mine.k}) is {times:.2f} times the published ratio"
+    known = mine.ci_lower is not None and mine.ci_upper is not None and row["ci_low"] > 0 and row["ci_high"] > 0
+    if not known:
+        return f"{said}."
+    wide = math.log((mine.ci_upper or math.nan) / (mine.ci_lower or math.nan)) / math.log(
+        row["ci_high"] / row["ci_low"]
+    )
+    return f"{said}, and its interval {wide:.1f} times as wide on the log scale."

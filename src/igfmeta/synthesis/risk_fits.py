@@ -131,6 +131,7 @@ def unused_of(left: Sequence[LeftOut], sources: Sources) -> tuple[RiskUnused, ..
             kind=item.kind,
             reason=item.reason,
             reported=reported(item.row),
+            note=item.row["note"],
         )
         for item in left
     )

@@ -37,6 +37,9 @@ STRATA = {
     "retrospective": "Retrospective studies",
     "genetic": "Mendelian randomization",
 }
+
+#: The "biomarker" of rows about genotypes, which are of no circulating level.
+GENOTYPE = "genetic"
 OBSERVATIONAL = ("prospective", "retrospective")
 MEASURES = ("any", "same", "OR", "RR", "HR")
 
@@ -121,7 +124,8 @@ def subgroup_of(row: Row) -> str:
 
 
 def stratum_of(row: Row) -> str:
-    return STRATUM_OF[row["design"]]
+    """Return the stratum of a row; a genotype is one of candidate genes, whoever pooled it."""
+    return "candidate_gene" if row["biomarker"] == GENOTYPE else STRATUM_OF[row["design"]]
 
 
 def rows_about(rows: Sequence[Row], asked: Asked) -> list[Row]:
@@ -130,7 +134,7 @@ def rows_about(rows: Sequence[Row], asked: Asked) -> list[Row]:
         row
         for row in rows
         if row["cancer"] in asked.cancers
-        and (row["biomarker"] == asked.biomarker or row["design"] == "candidate_gene")
+        and (row["biomarker"] == asked.biomarker or stratum_of(row) == "candidate_gene")
         and not row["year"] > asked.until
     ]
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from igfmeta.bayes.posterior import Posterior
 from igfmeta.effects.contrasts import Distance
 from igfmeta.models.results import Pooled
+from igfmeta.synthesis.display import Drawn
 from igfmeta.synthesis.results import BetweenGroups, finite, fit_to_dict
+from igfmeta.synthesis.risk_published import Comparison
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,6 +88,7 @@ class RiskUnused:
     kind: str
     reason: str
     reported: str
+    note: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,69 +207,8 @@ class RiskHierarchy:
         }
 
 
-@dataclass(frozen=True)
-class Ours:
-    """Our pool on the contrast of a published one; estimate and limits are ratios, None where there is no study."""
-
-    label: str
-    k: int
-    first_year: float
-    last_year: float
-    estimate: float | None
-    ci_lower: float | None
-    ci_upper: float | None
-
-    def to_dict(self) -> dict[str, Any]:
-        return {name: finite(value) for name, value in self.__dict__.items()}
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A published pool that stands as a row of the table, and our pools of the single studies beside it.
-
-    Attributes
-    ----------
-    label, row_id, cohort, cancer, biomarker, subgroup, design, measure, contrast : str
-    year, cases : float
-        NaN where not reported.
-    estimate, ci_lower, ci_upper : float or None
-        As published.
-    distance : Distance or None
-        What the published ratio is over; None where that is not stated.
-    ours : tuple of Ours
-    facts : tuple of str
-        What differs, computed from the rows.
-    """
-
-    label: str
-    row_id: str
-    cohort: str
-    cancer: str
-    biomarker: str
-    subgroup: str
-    design: str
-    year: float
-    cases: float
-    measure: str
-    contrast: str
-    estimate: float | None
-    ci_lower: float | None
-    ci_upper: float | None
-    distance: Distance | None
-    ours: tuple[Ours, ...]
-    facts: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            **{name: finite(value) for name, value in self.__dict__.items()},
-            "distance": None if self.distance is None else dict(self.distance.__dict__),
-            "ours": [each.to_dict() for each in self.ours],
-            "facts": list(self.facts),
-        }
-
-
 @dataclass(frozen=True, eq=False)
-class RiskResult:
+class RiskResult(Drawn):
     """The answer to a question of risk.
 
     Attributes
@@ -325,6 +267,20 @@ class RiskResult:
         """Return the groups, followed by the pool over all of them where there is one."""
         return self.groups if self.overall is None else (*self.groups, self.overall)
 
+    @property
+    def question(self) -> str:
+        """Return the question in words, such as `igf1 and prostate cancer`."""
+        marker, subgroups = (_words([self.biomarker]), _words(self.subgroups))
+        people = f", {subgroups}" if self.subgroups else ""
+        if self.by is not None:
+            return f"{marker} by cancer, {self.design or 'prospective'} studies{people}"
+        cancers = f"{_words(self.cancers)} cancer" if len(self.cancers) < 4 else f"{len(self.cancers)} cancers"
+        return f"{marker} and {cancers}{people}"
+
+    def genes(self) -> tuple[RiskUnused, ...]:
+        """Return the rows of candidate genes: a stratum that is shown and not pooled."""
+        return tuple(item for item in self.unused if item.kind == "candidate_gene")
+
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain lists, dictionaries, strings and numbers (JSON)."""
         return {
@@ -351,6 +307,10 @@ class RiskResult:
         import pandas as pd
 
         return pd.DataFrame([row for group in self.everything() for row in _flat(group)])
+
+
+def _words(names: Sequence[str]) -> str:
+    return ", ".join(name.replace("_", " ") for name in names)
 
 
 def methods_of_risk(group: RiskGroup) -> dict[str, Any]:
