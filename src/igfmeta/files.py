@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
-from igfmeta.errors import InputError
+from igfmeta.errors import InputError, listed
+
+
+def check_place(path: Path, suffixes: Sequence[str]) -> None:
+    """Refuse, before the work is done, a file whose suffix is not accepted or whose folder does not exist."""
+    if path.suffix.lower() not in suffixes:
+        raise InputError(f"The file {path.name!r} ends in {path.suffix or 'nothing'}; accepted is {listed(suffixes)}.")
+    if not path.parent.is_dir():
+        raise InputError(f"{path} cannot be written: there is no folder {path.parent}.")
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import integrate, stats
 
 from igfmeta.bayes.adaptive import spread_uniform
-from igfmeta.bayes.components import Kernels, class_by_tumor, default_priors, implied_ratios, prior_quantile, zero_sum
+from igfmeta.bayes.components import Kernels, class_by_tumor, default_priors, implied_ratio, prior_quantile, zero_sum
 from igfmeta.bayes.crossed import CrossedModel, crossed_posterior, whitened
 from igfmeta.bayes.importance import effective_size, normalized, pareto_k
 from igfmeta.bayes.posterior import normal_normal_one
@@ -193,6 +193,11 @@ def test_importance_weights():
         assert np.mean(found) == pytest.approx(shape, abs=0.06)
 
 
-def test_what_the_priors_imply_is_a_ratio():
-    ratios = implied_ratios(default_priors(), np.random.default_rng(1))
-    assert 1.3 < ratios["agent"] < ratios["study"] < 2.2
+def test_what_a_prior_implies_is_the_quantile_of_a_normal_with_that_sd():
+    for prior in (HalfNormal(0.3), HalfT(0.3, 4), HalfCauchy(0.2)):
+        x = np.log(implied_ratio(prior))
+        inside = integrate.quad(
+            lambda sd, prior=prior, x=x: (2 * stats.norm.cdf(x / sd) - 1)
+            * np.exp(prior.log_density(np.array([sd]), np.ones((1, 1)))[0]), 0, np.inf, limit=500,
+        )[0]  # fmt: skip
+        assert inside == pytest.approx(0.95, abs=1e-4)

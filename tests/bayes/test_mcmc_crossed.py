@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 from igfmeta.bayes.components import Kernels, class_by_tumor, default_priors
-from igfmeta.bayes.crossed import CrossedModel, CrossedPosterior, crossed_posterior
-from igfmeta.bayes.mcmc.crossed import crossed_by_mcmc, fallback
+from igfmeta.bayes.crossed import CrossedModel, crossed_posterior
+from igfmeta.bayes.mcmc.crossed import crossed_by_mcmc
 from igfmeta.bayes.mcmc.given_scales import CrossedDraws
 from igfmeta.bayes.mcmc.sampling import Plan
 from igfmeta.bayes.mcmc.study_scales import log_prior_scales, mixture_scales, prior_scales, t_scales
@@ -238,18 +238,6 @@ def test_a_mixture_is_that_of_an_integral_and_names_the_outlying_study():
         for w, (s, e) in zip(weights, pairs, strict=True)
     )  # fmt: skip
     assert beyond == pytest.approx(expected, abs=4 * 0.1 / np.sqrt(posterior.effective_size))
-
-
-def test_where_importance_weights_fail_a_sentence_says_what_was_done_instead():
-    factors = _one_source(8, 0.5)
-    failed = CrossedPosterior(
-        ("study",), np.ones((9, 1)), np.full(9, 1 / 9), np.zeros((9, 1)), np.ones((9, 1)), np.ones(9), 3.2, 0.93, False
-    )
-    short = Plan(draws=200, tune=200, chains=2, cores=1, seed=1, sampler="nutpie")
-    posterior, sampled, sentence = fallback(failed, OUTLIER, np.diag(PRECISE), factors, np.eye(1), plan=short)
-    assert posterior.mean.shape == (400, 1)
-    assert "were worth 3 (limit 400), Pareto k 0.93 (limit 0.7)" in sentence
-    assert sentence.endswith(f"drawn by {sampled.sampler} instead.")
 
 
 def test_options_and_shapes_that_do_not_fit_are_refused():

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from igfmeta.cli.bayes import bayes
-from igfmeta.cli.decisions import assurance, predict
+from igfmeta.cli.decisions import assurance, predict, worth
 from igfmeta.cli.dose import dose
 from igfmeta.cli.evidence import evidence_app
 from igfmeta.cli.fit import fit
@@ -39,6 +39,7 @@ app.command()(forest)
 app.command()(bayes)
 app.command()(predict)
 app.command()(assurance)
+app.command()(worth)
 app.command()(risk)
 app.command()(dose)
 app.add_typer(evidence_app, name="evidence")

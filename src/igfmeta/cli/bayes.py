@@ -11,6 +11,7 @@ import typer
 
 from igfmeta.cli.request import Many, Selected, several, takes
 from igfmeta.errors import InputError, check_choice
+from igfmeta.files import check_place
 
 if TYPE_CHECKING:
     from igfmeta.bayes.mcmc.sampling import Plan
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 FORMATS = ("table", "json", "csv", "markdown")
 
 
-_SAMPLING = "Sampling (with --mcmc)"
+_SAMPLING = "Sampling (with --mcmc, or where the exact engine cannot be trusted)"
 
 
 def _sampling(text: str, metavar: str = "NUMBER") -> Any:
@@ -65,6 +66,7 @@ class HierarchyRequest(Selected):
     tune: Annotated[int, _sampling("Draws of each chain that are thrown away first.")] = 1000
     chains: Annotated[int, _sampling("Chains.")] = 4
     cores: Annotated[int, _sampling("Chains sampled at once.")] = 2
+    target_accept: Annotated[float, _sampling("Nearer to 1: smaller steps, fewer divergences.")] = 0.95
     sampler: Annotated[str | None, _sampling("pymc or nutpie. Default: nutpie where it is installed.", "NAME")] = None
 
     def model(self) -> HierarchyResult:
@@ -83,7 +85,7 @@ class HierarchyRequest(Selected):
             seed=self.seed,
             engine="mcmc" if self.mcmc else "exact",
             study_effects=self.study_effects,
-            plan=self.plan() if self.mcmc else None,
+            plan=self.plan(),
             **self.criteria(),
         )
 
@@ -97,6 +99,7 @@ class HierarchyRequest(Selected):
             chains=self.chains,
             cores=self.cores,
             seed=self.seed,
+            target_accept=self.target_accept,
             sampler=self.sampler,
             progress=sys.stderr.isatty(),
         )
@@ -135,11 +138,13 @@ def bayes(
     from igfmeta.cli.output import emit
 
     shape = check_choice("--format", output_format, FORMATS)
-    if save is not None and not request.mcmc:
-        raise InputError("--save writes the draws of --mcmc, which was not given; --format json keeps the summaries.")
+    if save is not None:
+        if not request.mcmc:
+            raise InputError("--save writes the draws of --mcmc, which was not given; --format json has the summaries.")
+        check_place(save, (".nc",))
     result = request.model()
     if save is not None and result.sampled is not None:
-        result.sampled.save(str(save))
+        result.sampled.save(save)
         typer.echo(f"Written: {save}", err=True)
     text = rendered(result, shape)
     if figure is not None:
@@ -159,6 +164,8 @@ def rendered(result: HierarchyResult, shape: str) -> str:
     if shape == "csv":
         from igfmeta.report.spreadsheet import to_csv
 
+        for warning in result.warnings:
+            typer.echo(f"Warning: {warning}", err=True)
         return to_csv(result.to_frame())
     from igfmeta.report.hierarchy_summary import tables
 

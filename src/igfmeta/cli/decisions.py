@@ -142,7 +142,7 @@ def predict(
     shape = check_choice("--format", output_format, FORMATS)
     model = _model(data, outcome, measure, relevant, prior, seed)
     found = decisions.predict(model, agent_class=agent_class, tumor=tumor)
-    emit_as(shape, lambda: prediction_table(model, found), found.to_dict, output)
+    emit_as(shape, lambda: prediction_table(model, found), lambda: {**model.made_from(), **found.to_dict()}, output)
 
 
 def assurance(

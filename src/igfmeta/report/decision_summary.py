@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from igfmeta import formatting as f
 from igfmeta.plots.assurance_curve import limit_label, planned_label, sizes_axis
+from igfmeta.report.hierarchy_summary import warning_lines
 from igfmeta.report.summary import Column, SummaryTable
 from igfmeta.synthesis.assurance import Assurance
 from igfmeta.synthesis.decisions import Prediction
@@ -21,7 +22,12 @@ def model_notes(result: HierarchyResult) -> tuple[str, ...]:
     """Return what the numbers of a model were made from."""
     priors = "; ".join(f"{s.name} {s.prior}" for s in result.sources)
     made = f"From {len(result.studies)} studies of all classes and tumours in one model; priors of the sds: {priors}."
-    return (made, f"Evidence: {result.origin}, sha256 {result.fingerprint[:12]}; seed {result.seed}.", *result.remarks)
+    return (
+        *warning_lines(result),
+        made,
+        f"Evidence: {result.origin}, sha256 {result.fingerprint[:12]}; seed {result.seed}.",
+        *result.remarks,
+    )
 
 
 def relevant_text(result: HierarchyResult) -> str:

@@ -72,12 +72,16 @@ def model_lines(result: HierarchyResult) -> list[str]:
     return [model, sampling]
 
 
+def warning_lines(result: HierarchyResult) -> list[str]:
+    """Return what speaks against using the numbers; to be printed before any other note."""
+    return [f"Warning: {text}" for text in result.warnings]
+
+
 def _notes(result: HierarchyResult) -> tuple[str, ...]:
     notes = ["Borrowed: what a cell learns from elsewhere, priors included, in studies of median precision."]
     if result.averages:
         notes.append("All: the average over the levels of the model, each with the same weight.")
-    warnings = [] if result.sampled is None else [f"Warning: {text}" for text in result.sampled.diagnostics.warnings]
-    return (*warnings, *notes, *model_lines(result), *result.remarks)
+    return (*warning_lines(result), *notes, *model_lines(result), *result.remarks)
 
 
 def _mark(result: HierarchyResult, cell: Cell) -> tuple[float, float, float]:

@@ -46,6 +46,7 @@ class Assurance:
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers and strings."""
         return {
+            **self.result.made_from(),
             "outcome": self.result.question.name,
             "measure": self.result.question.measure,
             "cell": dict(self.cell.__dict__),

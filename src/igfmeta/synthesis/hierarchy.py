@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
-from igfmeta.bayes.components import Factor, class_by_tumor, default_priors, implied_ratios
+from igfmeta.bayes.components import Factor, class_by_tumor, default_priors, implied_ratio
 from igfmeta.bayes.crossed import CrossedPosterior
 from igfmeta.bayes.tau_priors import TauPrior
 from igfmeta.errors import InputError, NothingToPool, check_choice, check_level, listed
@@ -204,7 +204,7 @@ def hierarchy(
         level=level,
         likelihood=made.likelihood,
         mean_prior=made.mean_prior,
-        study_effects=study_effects,
+        study_effects=made.study_effects,
         engine=made.engine,
         seed=seed,
         draws=len(made.posterior.weights),
@@ -215,7 +215,7 @@ def hierarchy(
         fingerprint=evidence.fingerprint,
         keys=tuple(layout.keys),
         posterior=made.posterior,
-        sampled=made.sampled,
+        sampled=None if made.sampled is None else made.sampled.labelled(cell=[", ".join(key) for key in layout.keys]),
     )
 
 
@@ -237,11 +237,10 @@ def _typical(data: HierarchyData, posterior: CrossedPosterior) -> Floats:
 
 
 def _sources(posterior: CrossedPosterior, priors: dict[str, TauPrior], level: float) -> tuple[Source, ...]:
-    implied = implied_ratios(priors, np.random.default_rng(0))
     quantiles = posterior.sd_quantiles([0.5, 0.5 - level / 2, 0.5 + level / 2])
     shares = posterior.shares()
     return tuple(
-        Source(name, priors[name].label, implied[name], median, lower, upper, share)
+        Source(name, priors[name].label, implied_ratio(priors[name]), median, lower, upper, share)
         for name, (median, lower, upper), share in zip(
             posterior.names, quantiles.tolist(), shares.tolist(), strict=True
         )

@@ -147,11 +147,38 @@ class HierarchyResult:
         """Return values of the analysis scale on the reader's scale."""
         return np.asarray(natural(self.question.measure, values))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything but the studies' sources as plain lists, dictionaries, strings and numbers (JSON)."""
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Why the numbers should not be used as they are: what the draws fail by; empty where all is well."""
+        return () if self.sampled is None else self.sampled.diagnostics.warnings
+
+    def made_from(self) -> dict[str, Any]:
+        """Return where the numbers come from and whether they can be used: evidence, model, sampling, warnings."""
         return {
             "igfmeta": __version__,
             "evidence": {"origin": self.origin, "sha256": self.fingerprint},
+            "warnings": list(self.warnings),
+            "model": {
+                "likelihood": self.likelihood,
+                "mean_prior": self.mean_prior,
+                "study_effects": self.study_effects,
+                "priors": {source.name: source.prior for source in self.sources},
+            },
+            "sampling": {
+                "engine": self.engine,
+                "seed": self.seed,
+                "draws": self.draws,
+                "effective_draws": finite(self.effective_draws),
+                "pareto_k": finite(self.pareto_k),
+                "diagnostics": None if self.sampled is None else self.sampled.diagnostics.to_dict(),
+            },
+            "remarks": list(self.remarks),
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything but the studies' sources as plain lists, dictionaries, strings and numbers (JSON)."""
+        return {
+            **self.made_from(),
             "outcome": self.question.name,
             "measure": self.question.measure,
             "better": self.question.better,
@@ -159,11 +186,6 @@ class HierarchyResult:
             "k": len(self.studies),
             "relevant": self.relevant,
             "level": self.level,
-            "model": {
-                "likelihood": self.likelihood,
-                "mean_prior": self.mean_prior,
-                "study_effects": self.study_effects,
-            },
             "cells": [dict(cell.__dict__) for cell in self.cells],
             "averages": [dict(cell.__dict__) for cell in self.averages],
             "sources": [dict(source.__dict__) for source in self.sources],
@@ -177,15 +199,6 @@ class HierarchyResult:
                 }
                 for study in self.studies
             ],
-            "sampling": {
-                "engine": self.engine,
-                "seed": self.seed,
-                "draws": self.draws,
-                "effective_draws": finite(self.effective_draws),
-                "pareto_k": finite(self.pareto_k),
-                "diagnostics": None if self.sampled is None else self.sampled.diagnostics.to_dict(),
-            },
-            "remarks": list(self.remarks),
         }
 
     def to_frame(self) -> pd.DataFrame:

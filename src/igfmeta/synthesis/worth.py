@@ -103,6 +103,7 @@ class Worths:
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers and strings."""
         return {
+            **self.result.made_from(),
             "outcome": self.result.question.name,
             "measure": self.result.question.measure,
             "relevant": self.result.relevant,

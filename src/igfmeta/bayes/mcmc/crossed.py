@@ -13,10 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from igfmeta.bayes.adaptive import FEWEST_DRAWS
 from igfmeta.bayes.components import Factor, Kernels, prior_quantile
 from igfmeta.bayes.crossed import CrossedModel, CrossedPosterior
-from igfmeta.bayes.importance import PARETO_K_LIMIT
 from igfmeta.bayes.mcmc.diagnostics import diagnose
 from igfmeta.bayes.mcmc.effects import STUDY_EFFECTS, standard_deviation
 from igfmeta.bayes.mcmc.given_scales import CrossedDraws
@@ -167,30 +165,3 @@ def _posterior(sampled: Sampled, drawn: CrossedDraws, rng: np.random.Generator) 
         pareto_k=float("nan"),
         reliable=sampled.diagnostics.trusted,
     )
-
-
-def fallback(
-    failed: CrossedPosterior,
-    y: Floats,
-    covariance: Floats,
-    factors: Sequence[Factor],
-    weights: Floats,
-    *,
-    plan: Plan | None = None,
-) -> tuple[CrossedPosterior, Sampled, str]:
-    """Draw by PyMC where the importance weights of the exact engine cannot be trusted; and a sentence that says so.
-
-    Parameters
-    ----------
-    failed : CrossedPosterior
-        Of `crossed_posterior`, not reliable.
-    y, covariance, factors, weights, plan
-        As of `crossed_by_mcmc`.
-    """
-    posterior, sampled = crossed_by_mcmc(y, covariance, factors, weights, plan=plan)
-    sentence = (
-        f"Importance sampling of the standard deviations could not be trusted: its draws were worth "
-        f"{failed.effective_size:.0f} (limit {FEWEST_DRAWS}), Pareto k {failed.pareto_k:.2f} (limit "
-        f"{PARETO_K_LIMIT}). The posterior was drawn by {sampled.sampler} instead."
-    )
-    return posterior, sampled, sentence

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from igfmeta.bayes.mcmc.diagnostics import Diagnostics, diagnose
 from igfmeta.errors import InputError, check_choice
+from igfmeta.files import write_whole
 from igfmeta.numerics import Floats
 
 if TYPE_CHECKING:
@@ -123,9 +125,9 @@ class Sampled:
 
         return replace(self, tree=self.tree.map_over_datasets(named))
 
-    def save(self, path: str) -> None:
-        """Write the draws as netCDF, which `arviz.from_netcdf` reads."""
-        self.tree.to_netcdf(path, engine="h5netcdf")
+    def save(self, path: str | Path) -> None:
+        """Write the draws as netCDF, which `arviz.from_netcdf` reads; the file appears whole or not at all."""
+        write_whole(Path(path), bytes(self.tree.to_netcdf(engine="h5netcdf")))
 
 
 def load_pymc() -> Any:
