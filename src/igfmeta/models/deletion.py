@@ -22,13 +22,28 @@ def leave_one_out(yi: Any, vi: Any, **options: Any) -> PooledBatch:
     return pool(yi, vi, mask=~np.eye(k, dtype=bool), **options)
 
 
-def cumulative(yi: Any, vi: Any, **options: Any) -> PooledBatch:
-    """Pool study after study in the order given: row i of the result holds studies 0 to i (Lau 1992).
+def cumulative(yi: Any, vi: Any, *, order: Any = None, **options: Any) -> PooledBatch:
+    """Pool study after study: row i of the result holds the first i + 1 studies (Lau 1992, N Engl J Med 327:248).
+
+    Parameters
+    ----------
+    yi, vi : array_like of shape (k,)
+    order : sequence of int, optional
+        Positions of the studies in the order in which they enter, such as `numpy.argsort(year, kind="stable")`; by
+        default as given.
+    **options
+        Of `igfmeta.models.pooling.pool`.
 
     Examples
     --------
     >>> cumulative([0.1, 0.3, 0.8], [0.01, 0.02, 0.05], method="CE").k
     array([1., 2., 3.])
+    >>> cumulative([0.1, 0.3, 0.8], [0.01, 0.02, 0.05], order=[2, 1, 0], method="CE").estimate.round(4)
+    array([0.8   , 0.4429, 0.2412])
     """
     k = len(yi)
-    return pool(yi, vi, mask=np.tri(k, dtype=bool), **options)
+    rank = np.arange(k)
+    if order is not None:
+        rank = np.empty(k, dtype=int)
+        rank[np.asarray(order)] = np.arange(k)
+    return pool(yi, vi, mask=rank[None, :] <= np.arange(k)[:, None], **options)
