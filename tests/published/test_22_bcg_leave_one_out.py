@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from igfmeta.models.deletion import leave_one_out
+from igfmeta.models.influence import influence
 
 CASE = "22_bcg_leave_one_out_influence"
 
@@ -20,3 +22,21 @@ def test_leave_one_out_with_hartung_knapp(case):
     batch = leave_one_out(case.column("yi"), case.column("vi"), ci="HK")
     np.testing.assert_allclose(batch.ci_lower, case.values["loo_knha_ci_lb"], rtol=1e-8)
     np.testing.assert_allclose(batch.ci_upper, case.values["loo_knha_ci_ub"], rtol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [("rstudent", "rstudent"), ("dffits", "dffits"), ("cook_d", "cook_d"), ("cov_r", "cov_r"), ("dfbetas", "dfbs"),
+     ("hat", "hat"), ("weights", "weight")],
+)  # fmt: skip
+def test_deletion_diagnostics(case, ours, theirs):
+    found = influence(case.column("yi"), case.column("vi"))
+    np.testing.assert_allclose(getattr(found, ours), case.values[theirs], rtol=1e-8)
+
+
+def test_no_study_is_influential(case):
+    found = influence(case.column("yi"), case.column("vi"))
+    assert not found.influential.any()
+    assert case.values["influential"] == []
+    np.testing.assert_allclose(found.without.tau2, case.values["tau2_del"], rtol=1e-8)
+    np.testing.assert_allclose(found.without.q, case.values["QE_del"], rtol=1e-8)

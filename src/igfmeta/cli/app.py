@@ -18,6 +18,7 @@ from igfmeta.cli.dose import dose
 from igfmeta.cli.evidence import evidence_app
 from igfmeta.cli.fit import fit
 from igfmeta.cli.forest import forest
+from igfmeta.cli.influence import influence
 from igfmeta.cli.pool import pool
 from igfmeta.cli.protocol import protocol_app
 from igfmeta.cli.risk import risk
@@ -36,6 +37,7 @@ app = typer.Typer(
 app.command()(pool)
 app.command()(fit)
 app.command()(forest)
+app.command()(influence)
 app.command()(bayes)
 app.command()(predict)
 app.command()(assurance)

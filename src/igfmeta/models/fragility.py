@@ -169,7 +169,7 @@ def _turns(
     def turned(effects: Floats) -> Mask:
         ys = np.column_stack([np.broadcast_to(y, (len(effects), len(y))), effects])
         vs = np.broadcast_to(np.append(v, new), ys.shape)
-        return excludes(pool(ys, vs, **options), null) != holds
+        return np.asarray(excludes(pool(ys, vs, **options), null) != holds)
 
     def nearest(sign: float) -> float | None:
         grid = fit.estimate + sign * np.linspace(0.0, reach, POINTS)

@@ -65,7 +65,7 @@ class Gosh:
 
     def member(self, study: int) -> Mask:
         """Return which subsets hold a study."""
-        return (self.members[:, study // 8] >> (7 - study % 8)) & 1 == 1
+        return np.asarray((self.members[:, study // 8] >> (7 - study % 8)) & 1 == 1)
 
 
 def gosh(

@@ -90,7 +90,7 @@ def _reml(y: Any, v: Any, k: int) -> float:
     if highest == lowest:
         return 0.0
     low, high = 0.1 * smallest, max((highest - lowest) ** 2, 10.0 * largest)
-    points = int(math.ceil(math.log10(high / low))) * PER_DECADE + 1
+    points = math.ceil(math.log10(high / low)) * PER_DECADE + 1
     factor = (high / low) ** (1.0 / (points - 1))
     before, t = 0.0, 0.0
     value = _score(y, v, k, 0.0)[0]

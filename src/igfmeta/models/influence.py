@@ -24,10 +24,8 @@ class Influence:
 
     Attributes
     ----------
-    fit : Pooled
-        With every study.
-    without : PooledBatch
-        Row u: without unit u. `without.tau2` and `without.q` are tau2 and QE without it.
+    fits : PooledBatch
+        Row 0: with every study; row u + 1: without unit u.
     membership : ndarray of bool, shape (units, k)
         Which studies a unit holds; the identity where every study is its own unit.
     rstandard, hat, residual2, weights : ndarray of shape (k,)
@@ -45,8 +43,7 @@ class Influence:
         |DFFITS| > 3 sqrt(1/(k-1)), P(chi2_1 < Cook's distance) > 0.5, hat > 3/k or |DFBETAS| > 1.
     """
 
-    fit: Pooled
-    without: PooledBatch
+    fits: PooledBatch
     membership: Mask
     rstandard: Floats
     hat: Floats
@@ -62,6 +59,16 @@ class Influence:
     dfbetas: Floats
     shift2: Floats
     influential: Mask
+
+    @property
+    def fit(self) -> Pooled:
+        """The pool of every study."""
+        return self.fits.one(0)
+
+    @property
+    def without(self) -> PooledBatch:
+        """Row u: without unit u; its `tau2` and `q` are tau2 and QE without it."""
+        return self.fits.rows(slice(1, None))
 
 
 def units_of(clusters: Sequence[object] | None, k: int) -> tuple[tuple[object, ...], Mask]:
@@ -116,9 +123,7 @@ def influence(yi: Any, vi: Any, *, cluster: Sequence[object] | None = None, **op
     k = len(y)
     names, inside = units_of(cluster, k)
     if k < 3 or len(names) < 2:
-        raise InputError(
-            f"There are {k} studies in {len(names)} units; deletion needs at least 3 studies and 2 units."
-        )
+        raise InputError(f"There are {k} studies in {len(names)} units; deletion needs at least 3 studies and 2 units.")
     batch = pool(y, v, mask=np.vstack([np.ones((1, k), dtype=bool), ~inside]), **options)
     mu, tau2 = float(batch.estimate[0]), _tau2(batch)[0]
     mu_out, tau2_out = batch.estimate[1:], _tau2(batch)[1:]
@@ -144,10 +149,8 @@ def influence(yi: Any, vi: Any, *, cluster: Sequence[object] | None = None, **op
         | (hat_unit > 3 * size / k)
         | (np.abs(dfbetas) > DFBETAS_LIMIT)
     )
-    rest = _rows(batch, slice(1, None))
     return Influence(
-        fit=batch.one(0),
-        without=rest,
+        fits=batch,
         membership=inside,
         rstandard=rstandard,
         hat=hat,
@@ -176,8 +179,3 @@ def _together(residual: Floats, total: Floats, se2: Floats, inside: Mask) -> Flo
     w = inside / total
     we = (w * residual).sum(axis=1)
     return np.asarray((w * residual**2).sum(axis=1) - se2 * we**2 / (1 + se2 * w.sum(axis=1)))
-
-
-def _rows(batch: PooledBatch, index: Any) -> PooledBatch:
-    values = {name: getattr(batch, name) for name in batch.__dataclass_fields__}
-    return PooledBatch(**{name: v[index] if isinstance(v, np.ndarray) else v for name, v in values.items()})

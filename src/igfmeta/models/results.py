@@ -141,6 +141,11 @@ class PooledBatch:
     def __len__(self) -> int:
         return len(self.estimate)
 
+    def rows(self, index: Any) -> PooledBatch:
+        """Return the analyses of `index` (a mask, a slice or positions)."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return PooledBatch(**{name: v[index] if isinstance(v, np.ndarray) else v for name, v in values.items()})
+
     def one(self, index: int = 0) -> Pooled:
         """Return one analysis of the batch as plain numbers.
 
