@@ -98,7 +98,7 @@ def fragility(yi: Any, vi: Any, *, null: float = 0.0, **options: Any) -> Fragili
     --------
     >>> found = fragility([0.5, 0.6, 0.4, 0.1], [0.02, 0.02, 0.03, 0.02], ci="z")
     >>> found.excludes_null, found.removed, found.exact
-    (True, (0, 1), True)
+    (True, (0, 2), True)
     """
     y, v, _ = checked(yi, vi)
     k = y.shape[1]
