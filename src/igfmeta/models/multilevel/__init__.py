@@ -1,0 +1,1 @@
+"""Multilevel and multivariate models: nested and crossed random effects with known sampling covariances."""

@@ -1,0 +1,357 @@
+"""The (restricted) likelihood of a multilevel model, and its slope, by elimination of random effects.
+
+y = X b + sum over terms of Z u + e, u ~ N(0, I x G(theta)), e ~ N(0, V), M = V + sum of Z (I x G) Z'. With T = D'R^-1 D
+and c = D'R^-1 C of a group, R the covariance without the group's own effects, D its design and C any columns,
+
+    q = (G^-1 + T)^-1 = (I + G T)^-1 G,  T <- T - T q T,  c <- c - T q c,  C'R^-1 C <- C'R^-1 C - c' q c,
+    log|R| <- log|R| + log|I + G T|
+
+(Woodbury; G may be singular). Groups pass T and c to the group above. On the way down Q, the conditional covariance of
+the sum of a group's effects and those above it, and t, its conditional mean for each column of C, follow from those of
+the parent: Q = B Q_parent B' + q, t = t_parent + q (c - T t_parent), B = I - q T, and
+
+    D'M^-1 D = T - T Q T,  D'M^-1 C = c - T t.
+
+The slope in G of a term is -1/2 sum over its groups of (Z'P Z - Z'P y y'P Z), P = M^-1 - M^-1 X (X'M^-1 X)^-1 X'M^-1
+for REML, M^-1 in the first place for ML (Harville 1977, JASA 72:320).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from scipy import linalg
+
+from igfmeta.models.multilevel.layout import Layout, Level
+from igfmeta.models.multilevel.structures import Covariance
+from igfmeta.models.multilevel.terms import Codes
+from igfmeta.numerics import Floats
+
+
+@dataclass(frozen=True, eq=False)
+class GroupView:
+    """What the data say of the effects of each group of a term.
+
+    Attributes
+    ----------
+    codes : ndarray of int of shape (g,)
+        Levels of the term's factor.
+    zmz : ndarray of shape (g, d, d)
+        Z'M^-1 Z.
+    zmc : ndarray of shape (g, d, p + 1)
+        Z'M^-1 [X y].
+    """
+
+    codes: Codes
+    zmz: Floats
+    zmc: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluated:
+    """A likelihood with what it is made of.
+
+    Attributes
+    ----------
+    log_likelihood : float
+    coef, vcov : ndarray of shape (p,) and (p, p)
+        Generalized least squares.
+    rss : float
+        (y - X b)'M^-1 (y - X b).
+    adjoints : tuple of ndarray
+        Slope of the log-likelihood in G of each term.
+    groups : tuple of GroupView or None
+        By term; None for one inside the blocks.
+    weighted : ndarray of shape (k, p + 1)
+        M^-1 [X y], rows as the layout has them.
+    inverse : tuple of ndarray
+        Diagonal blocks of M^-1, by block size.
+    """
+
+    log_likelihood: float
+    coef: Floats
+    vcov: Floats
+    rss: float
+    adjoints: tuple[Floats, ...]
+    groups: tuple[GroupView | None, ...]
+    weighted: Floats
+    inverse: tuple[Floats, ...]
+
+
+def _times(a: Floats, b: Floats) -> Floats:
+    """Return a @ b; many products over an inner dimension of one are faster as plain multiplication."""
+    return a * b if a.shape[-1] == 1 else a @ b
+
+
+def _slices(structures: Sequence[Covariance]) -> list[slice]:
+    """Return where each structure finds its own free parameters."""
+    ends = np.cumsum([0, *(s.n_parameters for s in structures)]).tolist()
+    return [slice(a, b) for a, b in pairwise(ends)]
+
+
+def _conditional(g: Floats, t: Floats) -> tuple[Floats, float]:
+    """Return q = (I + G T)^-1 G of each group, and the sum of log|I + G T|."""
+    if g.shape[0] == 1:
+        m = 1 + g[0, 0] * t
+        return g[0, 0] / m, float(np.log(m).sum())
+    m = np.eye(len(g)) + g @ t
+    q = np.linalg.solve(m, np.broadcast_to(g, m.shape))
+    return 0.5 * (q + q.swapaxes(-1, -2)), float(np.linalg.slogdet(m)[1].sum())
+
+
+@dataclass(frozen=True, eq=False)
+class _Base:
+    """Blocks before any nested or crossed effect: T, c per block, C'B^-1 C, log|B|, B^-1 D, B^-1 C and B^-1."""
+
+    t: Floats
+    c: Floats
+    s: Floats
+    log_det: float
+    weighted_design: Floats
+    weighted: Floats
+    inverse: tuple[Floats, ...]
+
+
+class Likelihood:
+    """The likelihood of one model as a function of the free parameters of its terms.
+
+    Parameters
+    ----------
+    layout : Layout
+    x : ndarray of shape (k, p)
+        Orthonormal columns, rows as the data have them.
+    y : ndarray of shape (k,)
+    structures : sequence of Covariance
+        One per term.
+    restricted : bool
+        REML, or ML.
+    """
+
+    def __init__(
+        self, layout: Layout, x: Floats, y: Floats, structures: Sequence[Covariance], *, restricted: bool
+    ) -> None:
+        self.layout, self.structures, self.restricted = layout, tuple(structures), restricted
+        self.q, self.p, self.k = layout.z.shape[1], x.shape[1], len(y)
+        rows = layout.order
+        self.columns = np.concatenate([layout.z, x[rows], y[rows, None]], axis=1)
+        self.slices = _slices(self.structures)
+        self._constant = None if layout.dense else self._base(())
+
+    def with_structures(self, structures: Sequence[Covariance]) -> Likelihood:
+        """Return the same likelihood as a function of other parameters."""
+        other = object.__new__(Likelihood)
+        other.__dict__.update(self.__dict__)
+        other.structures = tuple(structures)
+        other.slices = _slices(structures)
+        return other
+
+    @property
+    def n_parameters(self) -> int:
+        """Free parameters."""
+        return sum(s.n_parameters for s in self.structures)
+
+    def matrices(self, theta: Floats) -> list[Floats]:
+        """Return G of each term."""
+        return [s.matrix(theta[at]) for s, at in zip(self.structures, self.slices, strict=True)]
+
+    def _base(self, g: Sequence[Floats]) -> _Base:
+        layout = self.layout
+        d, m = layout.design.shape[1], self.columns.shape[1]
+        t, c = np.empty((layout.n_blocks, d, d)), np.empty((layout.n_blocks, d, m))
+        weighted_design, weighted = np.empty((self.k, d)), np.empty((self.k, m))
+        inverses, log_det = [], 0.0
+        for n, blocks in enumerate(layout.blocks):
+            covariance = blocks.v
+            for part in layout.dense:
+                inner = part.inner[n]
+                covariance = covariance + part.together[n] * g[part.term][inner[:, :, None], inner[:, None, :]]
+            if covariance.shape[1] == 1:
+                inverse = 1 / covariance
+                log_det += float(np.log(covariance).sum())
+            else:
+                root = np.linalg.cholesky(covariance)
+                log_det += 2 * float(np.log(np.diagonal(root, axis1=1, axis2=2)).sum())
+                half = np.linalg.inv(root)
+                inverse = half.swapaxes(1, 2) @ half
+            design, columns = layout.design[blocks.rows], self.columns[blocks.rows]
+            wd, wc = _times(inverse, design), _times(inverse, columns)
+            if covariance.shape[1] == 1:
+                t[blocks.at], c[blocks.at] = design.swapaxes(1, 2) * wd, design.swapaxes(1, 2) * wc
+            else:
+                t[blocks.at], c[blocks.at] = design.swapaxes(1, 2) @ wd, design.swapaxes(1, 2) @ wc
+            weighted_design[blocks.rows], weighted[blocks.rows] = wd, wc
+            inverses.append(inverse)
+        return _Base(t, c, self.columns.T @ weighted, log_det, weighted_design, weighted, tuple(inverses))
+
+    def value(self, theta: Floats) -> float:
+        """Return the log-likelihood."""
+        return self._up(theta).log_likelihood
+
+    def gradient(self, theta: Floats) -> tuple[float, Floats]:
+        """Return the log-likelihood and its slope in the free parameters."""
+        found = self.evaluate(theta)
+        return found.log_likelihood, self.chain(theta, found.adjoints)
+
+    def chain(self, theta: Floats, adjoints: Sequence[Floats]) -> Floats:
+        """Return the slope in the free parameters from the slopes in G."""
+        parts = zip(self.structures, self.slices, adjoints, strict=True)
+        return np.concatenate([np.zeros(0), *(s.pullback(theta[at], adjoint) for s, at, adjoint in parts)])
+
+    def _up(self, theta: Floats) -> _Up:
+        layout, g = self.layout, self.matrices(theta)
+        base = self._base(g) if self._constant is None else self._constant
+        t, c, s, log_det = base.t, base.c, base.s, base.log_det
+        steps = []
+        for n, level in enumerate(layout.levels):
+            if n or len(level.starts) < len(t):
+                t, c = np.add.reduceat(t, level.starts, axis=0), np.add.reduceat(c, level.starts, axis=0)
+            at = level.columns
+            q, more = _conditional(g[level.term], t[:, at, at])
+            qc = _times(q, c[:, at])
+            steps.append((t, c, q))
+            log_det += more
+            s = s - c[:, at].reshape(-1, c.shape[2]).T @ qc.reshape(-1, c.shape[2])
+            t, c = t - _times(t[:, :, at], _times(q, t[:, at])), c - _times(t[:, :, at], qc)
+        zz, zc, cc = s[: self.q, : self.q], s[: self.q, self.q :], s[self.q :, self.q :]
+        crossed = np.zeros((0, 0))
+        if self.q:
+            gz = self._crossed_covariance(g)
+            m = np.eye(self.q) + gz @ zz
+            crossed = np.linalg.solve(m, gz)
+            crossed = 0.5 * (crossed + crossed.T)
+            log_det += float(np.linalg.slogdet(m)[1])
+            cc = cc - zc.T @ crossed @ zc
+        root = linalg.cho_factor(cc[:-1, :-1], lower=True)
+        coef = linalg.cho_solve(root, cc[:-1, -1])
+        rss = float(cc[-1, -1] - cc[:-1, -1] @ coef)
+        free = self.k - self.p if self.restricted else self.k
+        log_likelihood = free * np.log(2 * np.pi) + log_det + rss
+        if self.restricted:
+            log_likelihood += 2 * float(np.log(np.diag(root[0])).sum())
+        vcov = linalg.cho_solve(root, np.eye(self.p))
+        return _Up(g, base, steps, zz, zc, crossed, coef, vcov, rss, -0.5 * log_likelihood)
+
+    def _crossed_covariance(self, g: Sequence[Floats]) -> Floats:
+        out = np.zeros((self.q, self.q))
+        for i, at in self.layout.crossed:
+            out[at, at] = np.kron(np.eye((at.stop - at.start) // len(g[i])), g[i])
+        return out
+
+    def evaluate(self, theta: Floats) -> Evaluated:
+        """Return the likelihood with its slopes and what the data say of each group."""
+        up, layout = self._up(theta), self.layout
+        groups: list[GroupView | None] = [None] * len(layout.terms)
+        adjust = up.crossed @ up.zc
+        q_parent = np.zeros((1, layout.design.shape[1], layout.design.shape[1]))
+        t_parent = np.zeros((1, layout.design.shape[1], self.columns.shape[1]))
+        for level, step in zip(reversed(layout.levels), reversed(up.steps), strict=True):
+            groups[level.term], q_parent, t_parent = self._down(level, step, q_parent, t_parent, up, adjust)
+        for i, at in layout.crossed:
+            groups[i] = self._of_crossed(i, at, up, adjust)
+        weighted, inverse = self._rows(up, q_parent, t_parent, adjust)
+        adjoints = [
+            np.zeros((0, 0)) if view is None else self._adjoint(view, up.coef, up.vcov) for view in groups
+        ]  # fmt: skip
+        for part in layout.dense:
+            adjoints[part.term] = self._dense_adjoint(part.term, up, weighted, inverse)
+        return Evaluated(
+            up.log_likelihood, up.coef, up.vcov, up.rss, tuple(adjoints), tuple(groups), weighted, inverse
+        )  # fmt: skip
+
+    def _down(
+        self, level: Level, step: tuple[Floats, Floats, Floats], q_parent: Floats, t_parent: Floats, up: _Up,
+        adjust: Floats,
+    ) -> tuple[GroupView, Floats, Floats]:  # fmt: skip
+        """Return what the data say of a level's groups, and Q and t of its groups."""
+        t, c, q = step
+        at = level.columns
+        above_q, above_t = q_parent[level.parent], t_parent[level.parent]
+        b = np.eye(t.shape[1]) - np.zeros_like(t)
+        b[:, at] -= _times(q, t[:, at])
+        total = _times(_times(b, above_q), b.swapaxes(1, 2))
+        total[:, at, at] += q
+        means = above_t.copy()
+        means[:, at] += _times(q, c[:, at] - _times(t[:, at], above_t))
+        zmz = t[:, at, at] - _times(_times(t[:, at], total), t[:, :, at])
+        zrc = c[:, at] - _times(t[:, at], means)
+        zmc = zrc[:, :, self.q :]
+        if self.q:
+            to_crossed = zrc[:, :, : self.q]
+            zmz = zmz - to_crossed @ up.crossed @ to_crossed.swapaxes(1, 2)
+            zmc = zmc - to_crossed @ adjust
+        return GroupView(level.codes, zmz, zmc), total, means
+
+    def _of_crossed(self, i: int, at: slice, up: _Up, adjust: Floats) -> GroupView:
+        size = len(up.g[i])
+        n = (at.stop - at.start) // size
+        whole = up.zz[at, at] - up.zz[at] @ up.crossed @ up.zz[:, at]
+        zmz = whole.reshape(n, size, n, size)[np.arange(n), :, np.arange(n)]
+        zmc = (up.zc[at] - up.zz[at] @ adjust).reshape(n, size, -1)
+        return GroupView(np.arange(n), zmz, zmc)
+
+    def _rows(
+        self, up: _Up, q_parent: Floats, t_parent: Floats, adjust: Floats
+    ) -> tuple[Floats, tuple[Floats, ...]]:  # fmt: skip
+        """Return M^-1 [X y], and the diagonal blocks of M^-1 where terms are inside them."""
+        layout, base = self.layout, up.base
+        weighted, inverses = base.weighted.copy(), []
+        for blocks, inverse in zip(layout.blocks, base.inverse, strict=True):
+            wd = base.weighted_design[blocks.rows]
+            parent = layout.block_parent[blocks.at]
+            if layout.levels:
+                weighted[blocks.rows] -= _times(wd, t_parent[parent])
+            if layout.dense:
+                full = inverse
+                if layout.levels:
+                    full = full - wd @ q_parent[parent] @ wd.swapaxes(1, 2)
+                if self.q:
+                    z = weighted[blocks.rows][:, :, : self.q]
+                    full = full - z @ up.crossed @ z.swapaxes(1, 2)
+                inverses.append(full)
+        out = weighted[:, self.q :]
+        if self.q:
+            out = out - weighted[:, : self.q] @ adjust
+        return out, tuple(inverses)
+
+    def _adjoint(self, view: GroupView, coef: Floats, vcov: Floats) -> Floats:
+        zmx, zmy = view.zmc[:, :, :-1], view.zmc[:, :, -1]
+        u = zmy - zmx @ coef
+        total = view.zmz.sum(axis=0) - u.T @ u
+        if self.restricted:
+            total = total - np.einsum("gip,pq,gjq->ij", zmx, vcov, zmx, optimize=True)
+        return np.asarray(-0.25 * (total + total.T))
+
+    def _dense_adjoint(self, i: int, up: _Up, weighted: Floats, inverse: Sequence[Floats]) -> Floats:
+        part = next(part for part in self.layout.dense if part.term == i)
+        size = len(up.g[i])
+        u = weighted[:, -1] - weighted[:, :-1] @ up.coef
+        total = np.zeros(size * size)
+        for n, blocks in enumerate(self.layout.blocks):
+            rows, inner = blocks.rows, part.inner[n]
+            pairs = inverse[n] - u[rows][:, :, None] * u[rows][:, None, :]
+            if self.restricted:
+                mx = weighted[rows][:, :, :-1]
+                pairs = pairs - mx @ up.vcov @ mx.swapaxes(1, 2)
+            where = inner[:, :, None] * size + inner[:, None, :]
+            total += np.bincount(where.ravel(), (pairs * part.together[n]).ravel(), size * size)
+        square = total.reshape(size, size)
+        return -0.25 * (square + square.T)
+
+
+@dataclass(frozen=True, eq=False)
+class _Up:
+    """What the way up leaves for the way down."""
+
+    g: list[Floats]
+    base: _Base
+    steps: list[tuple[Floats, Floats, Floats]]
+    zz: Floats
+    zc: Floats
+    crossed: Floats
+    coef: Floats
+    vcov: Floats
+    rss: float
+    log_likelihood: float
