@@ -92,6 +92,17 @@ def small(value: float | None, decimals: int = 3) -> str:
     return number(value, decimals)
 
 
+def significant(value: float | None, digits: int = 5) -> str:
+    """Return a number with significant digits, for quantities of any size.
+
+    Examples
+    --------
+    >>> significant(-24.944456), significant(1.2e-15), significant(None)
+    ('-24.944', '1.2e-15', '–')
+    """
+    return NOT_ESTIMABLE if value is None or not math.isfinite(value) else f"{value:.{digits}g}"
+
+
 def count(value: float | None) -> str:
     """Return an integer with thousands parted.
 

@@ -48,11 +48,12 @@ def fit(
 
     shape = check_choice("--format", output_format, FORMATS)
     model = check_choice("--model", request.model, models.MODEL_NAMES)
-    models.refuse_unheeded(model, _given(context), written=flag)
+    given = _given(context)
+    models.refuse_unheeded(model, given, written=flag)
     columns = request.columns()
     columns.form()
     table = read_columns(data, numeric=list(columns.given().values()), text=request.labels())
-    result = models.fit_with(model, table, columns, **request.options(models.options_of(model)))
+    result = models.fit_with(model, table, columns, **request.options(given))
     text = rendered(result, shape)
     if forest is not None:
         _save_forest(result, model, forest)

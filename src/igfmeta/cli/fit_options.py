@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,6 +44,11 @@ class TableOptions:
     n2: Annotated[str | None, column("Patients in arm 2.")] = None
     events: Annotated[str | None, column("Events in a single arm, with --n and --measure.")] = None
     n: Annotated[str | None, column("Patients in a single arm.")] = None
+    time1: Annotated[str | None, column("Person-time in arm 1, with --events1, --events2, --time2 and --measure.")] = (
+        None
+    )
+    time2: Annotated[str | None, column("Person-time in arm 2.")] = None
+    time: Annotated[str | None, column("Person-time in a single arm, with --events and --measure.")] = None
     study: Annotated[str | None, column("Labels of the studies.")] = None
     subgroup: Annotated[str | None, column("Groups to pool apart and to compare.")] = None
 
@@ -55,15 +61,20 @@ class CommonOptions:
         str, option("; ".join(f"{name}: {model.label}" for name, model in MODELS.items()) + ".", "--model")
     ] = "random"
     measure: Annotated[
-        str | None, option("For events: OR, RR, RD, PETO, AS of two arms; PLO, PLN, PR, PAS, PFT of one.")
+        str | None,
+        option(
+            "Of events: OR, RR, RD, PETO, AS of two arms; PLO, PLN, PR, PAS, PFT of one. With person-time: IRR, "
+            "IRD; IRLN, IR, IRS."
+        ),
     ] = None
     scale: Annotated[
         str | None, option("log: estimates are ratios (or effects are logs); identity: they are differences.")
     ] = None
     ci_level: Annotated[float, option("Level of the intervals in the table.", metavar="NUMBER")] = 0.95
-    zero_cells: Annotated[str, option("What is done about zero cells: none, only0, if0all, all, treatment_arm.")] = (
-        "only0"
-    )
+    zero_cells: Annotated[
+        str,
+        option("What is done about zero cells: none, only0, if0all, all, treatment_arm. In model mh none by default."),
+    ] = "only0"
     level: Annotated[float, option("Level of every interval in the result.", metavar="NUMBER")] = 0.95
 
 
@@ -97,7 +108,17 @@ class RandomOptions:
 
 
 @dataclass
-class FitRequest(RandomOptions, CommonOptions, TableOptions):
+class GlmmOptions:
+    """The options of the model glmm, which heeds --method (ML, CE) and --ci (z, t, PL) too."""
+
+    variant: Annotated[
+        str | None,
+        option("Likelihood: CM.EL (exact, the default) or CM.AL for OR; CM.EL for IRR.", panel="Model glmm"),
+    ] = None
+
+
+@dataclass
+class FitRequest(GlmmOptions, RandomOptions, CommonOptions, TableOptions):
     """Every option of `fit` about the table and the model; bases are listed from the last to the first in the help."""
 
     def columns(self) -> Columns:
@@ -110,7 +131,7 @@ class FitRequest(RandomOptions, CommonOptions, TableOptions):
         """Return the columns of text that the table must have."""
         return [name for name in (self.study, self.subgroup) if name is not None]
 
-    def options(self, names: tuple[str, ...]) -> dict[str, Any]:
+    def options(self, names: Iterable[str]) -> dict[str, Any]:
         """Return the values of the options with these names."""
         return {name: getattr(self, name) for name in names}
 

@@ -12,16 +12,17 @@ from scipy import special
 from igfmeta.errors import check_choice
 from igfmeta.numerics import Floats
 
-Transform = Literal["exp", "identity", "expit", "sin2"]
+Transform = Literal["exp", "identity", "expit", "sin2", "square"]
 
 
 @dataclass(frozen=True)
 class Measure:
-    """An effect measure: its name, its inverse transformation, and what no effect is on the analysis scale."""
+    """An effect measure: name, inverse transformation, no effect on the analysis scale, highest natural value."""
 
     label: str
     transform: Transform
     null: float | None
+    upper: float = np.inf
 
 
 MEASURES: dict[str, Measure] = {
@@ -33,11 +34,16 @@ MEASURES: dict[str, Measure] = {
     "RD": Measure("risk difference", "identity", 0.0),
     "AS": Measure("arcsine difference", "identity", 0.0),
     "GEN": Measure("effect", "identity", 0.0),
-    "PLO": Measure("proportion (logit)", "expit", None),
-    "PLN": Measure("proportion (log)", "exp", None),
-    "PR": Measure("proportion", "identity", None),
-    "PAS": Measure("proportion (arcsine)", "sin2", None),
-    "PFT": Measure("proportion (double arcsine)", "sin2", None),
+    "PLO": Measure("proportion (logit)", "expit", None, 1.0),
+    "PLN": Measure("proportion (log)", "exp", None, 1.0),
+    "PR": Measure("proportion", "identity", None, 1.0),
+    "PAS": Measure("proportion (arcsine)", "sin2", None, 1.0),
+    "PFT": Measure("proportion (double arcsine)", "sin2", None, 1.0),
+    "IRR": Measure("rate ratio", "exp", 0.0),
+    "IRD": Measure("rate difference", "identity", 0.0),
+    "IRLN": Measure("rate (log)", "exp", None),
+    "IR": Measure("rate", "identity", None),
+    "IRS": Measure("rate (square root)", "square", None),
 }
 
 
@@ -105,6 +111,7 @@ _INVERSES: dict[str, Callable[[Any], Any]] = {
     "identity": lambda value: value,
     "expit": special.expit,
     "sin2": sin_squared,
+    "square": lambda value: np.maximum(value, 0.0) ** 2,
 }
 
 
@@ -129,4 +136,4 @@ def natural(measure: str, value: Any, *, n_harmonic: float | None = None) -> Any
         return inverse_double_arcsine(value, n_harmonic)
     with np.errstate(over="ignore"):
         back = _INVERSES[kind.transform](value)
-    return np.clip(back, 0.0, 1.0) if kind.null is None else back
+    return np.clip(back, 0.0, kind.upper) if kind.null is None else back

@@ -80,10 +80,22 @@ class Pooled:
     level: float
     remarks: tuple[str, ...]
 
+    @classmethod
+    def of_likelihood(cls, *, weights: Floats, remarks: tuple[str, ...] = (), **known: Any) -> Pooled:
+        """Return an analysis that is not by inverse variance: what is not given is None, a name is "none"."""
+        blank = {f.name: None for f in fields(cls)}
+        names = {"pi": "none", "tau2_ci": "none"}
+        flags = {"converged": True, "multimodal": False, "boundary": known.get("tau2") == 0}
+        return cls(**{**blank, **names, **flags, **known, "weights": weights, "remarks": remarks})
+
     def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers, strings and lists."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        """Return plain numbers, strings and lists; None for an estimate or a limit that is infinite."""
+        values = {field.name: _finite(getattr(self, field.name)) for field in fields(self)}
         return {**values, "weights": self.weights.tolist(), "remarks": list(self.remarks)}
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 #: Fields that a single study leaves undefined.

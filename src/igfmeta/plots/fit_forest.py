@@ -96,7 +96,10 @@ def _lines(result: FitResult) -> tuple[str, ...]:
             f"Between groups: Q = {f.number(test.q_between)}, df = {test.q_between_df} "
             f"({f.p_value(test.p_between)}); tau2 {test.tau2}"
         )
-    lines.append(f"τ² by {fit.method}; interval by {fit.ci}; prediction interval by {fit.pi}")
+    if fit.pi == "none":
+        lines.append(f"Pooled by {fit.method}; interval by {fit.ci}")
+    else:
+        lines.append(f"τ² by {fit.method}; interval by {fit.ci}; prediction interval by {fit.pi}")
     return tuple(lines)
 
 

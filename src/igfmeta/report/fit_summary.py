@@ -39,19 +39,61 @@ def _columns(result: FitResult, first: str) -> tuple[Column, ...]:
     )
 
 
+#: What stands for tau2 and the intervals where the fit is not by inverse variance.
+_METHODS = {
+    "mh": "Mantel-Haenszel, one common effect; Q of the studies' own effects, 0.5 added where a cell is 0.",
+    "peto": "Peto's one-step odds ratio, one common effect.",
+    "glmm": "Exact likelihood of the counts, nothing added to zero cells. Q is the likelihood-ratio test of equal "
+    "effects; I2 = tau2 / (tau2 + typical variance of the studies' own effects, 0.5 added where a cell is 0). Weights "
+    "are shares of the information about the effect.",
+}
+
+
+def _methods(result: FitResult) -> str:
+    fit = result.fit
+    by = f"tau2 by {fit.method}, CI by {fit.ci}, PI by {fit.pi}, interval of tau2 by {fit.tau2_ci}."
+    if result.model not in _METHODS:
+        return by
+    return f"{_METHODS[result.model]} {by}" if fit.tau2_ci != "none" else f"{_METHODS[result.model]} CI by {fit.ci}."
+
+
 def _notes(result: FitResult) -> tuple[str, ...]:
     fit = result.fit
-    notes = [f"tau2 by {fit.method}, CI by {fit.ci}, PI by {fit.pi}, interval of tau2 by {fit.tau2_ci}."]
-    if fit.tau2 is not None and fit.tau2_ci_lower is not None:
+    notes = [_methods(result)]
+    if fit.tau2 is not None and (fit.tau2_ci_lower is not None or result.model != "random"):
+        limits = f.interval(fit.tau2_ci_lower, fit.tau2_ci_upper, 4)
         notes.append(
-            f"tau2 {f.small(fit.tau2, 4)} ({f.interval(fit.tau2_ci_lower, fit.tau2_ci_upper, 4)}); "
+            f"tau2 {f.small(fit.tau2, 4)}{'' if limits == f.NOT_ESTIMABLE else f' ({limits})'}; "
             f"Q = {f.number(fit.q)}, df = {fit.q_df}, {f.p_value(fit.q_p_value)}; "
             f"I2 from tau2 {f.number(fit.i2, 1)} %, from Q {f.number(fit.i2_q, 1)} %; H2 {f.number(fit.h2)}."
         )
     unusable = [f"{study.label} (row {study.row}): {study.reason}" for study in result.studies if study.reason]
     notes += [f"Not used: {text}." for text in unusable]
-    notes += [f"{study.label}: {note}." for study in result.studies for note in study.notes]
+    notes += _remarks_on_studies(result)
     return tuple(dict.fromkeys([*notes, *result.remarks]))
+
+
+def _remarks_on_studies(result: FitResult) -> list[str]:
+    if result.model == "random":
+        return [f"{study.label}: {note}." for study in result.studies for note in study.notes]
+    corrected = [study.label for study in result.studies if study.notes and not study.reason]
+    if not corrected:
+        return []
+    return [f"0.5 added to cells of 0 in the lines of {', '.join(corrected)} (not in the pool)."]
+
+
+def _details(result: FitResult) -> SummaryTable | None:
+    if not result.details:
+        return None
+    rows, notes = [], []
+    for detail in result.details:
+        if isinstance(detail.value, str):
+            notes.append(f"{detail.label}: {detail.value}.")
+            continue
+        test = "" if detail.df is None else f"df {detail.df}, {f.p_value(detail.p_value)}"
+        rows.append((detail.label, f.significant(detail.value), test))
+    columns = (Column("", numeric=False), Column("Value"), Column("Test"))
+    return SummaryTable("Model", columns, tuple(rows), frozenset(), tuple(notes))
 
 
 def _posterior(result: FitResult) -> SummaryTable | None:
@@ -106,6 +148,7 @@ def tables(result: FitResult) -> list[SummaryTable]:
     )
     found = [
         pooled,
+        _details(result),
         _posterior(result),
         _subgroups(result),
         _steps(result, "Without one study", "Left out", result.leave_one_out),

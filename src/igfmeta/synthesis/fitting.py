@@ -11,6 +11,7 @@ import numpy as np
 from igfmeta.bayes.posterior import Posterior, normal_normal_one
 from igfmeta.bayes.tau_priors import TauPrior, default_tau_prior, parse_tau_prior
 from igfmeta.effects.one_arm import proportion_interval
+from igfmeta.effects.rates import rate_interval
 from igfmeta.effects.scales import natural
 from igfmeta.errors import InputError, NothingToPool, Problem, check_level
 from igfmeta.models import deletion, pooling
@@ -62,6 +63,21 @@ class Step:
     fit: Pooled
 
 
+@dataclass(frozen=True)
+class Detail:
+    """A number that a model gives beside the pooled effect, in words; with its test where it is one."""
+
+    key: str
+    label: str
+    value: float | str | None
+    df: int | None = None
+    p_value: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        value = finite(self.value)
+        return {"label": self.label, "value": value, "df": self.df, "p_value": finite(self.p_value)}
+
+
 @dataclass(frozen=True, eq=False)
 class FitResult(Drawn):
     """The pool of one table.
@@ -80,6 +96,10 @@ class FitResult(Drawn):
         Harmonic mean of the sample sizes, for the inverse of the double arcsine.
     remarks : tuple of str
     file : str or None
+    model : str
+        Name in `igfmeta.synthesis.models_of_fit`.
+    details : tuple of Detail
+        What the model gives beside the pooled effect: tests, log-likelihood, how exactly the maximum was found.
     """
 
     measure: str
@@ -92,6 +112,8 @@ class FitResult(Drawn):
     n_harmonic: float | None
     remarks: tuple[str, ...]
     file: str | None
+    model: str = "random"
+    details: tuple[Detail, ...] = ()
 
     def natural(self, value: float | None) -> float | None:
         """Return a value of the analysis scale on the reader's scale."""
@@ -99,13 +121,14 @@ class FitResult(Drawn):
 
     def _pooled(self, fit: Pooled) -> dict[str, Any]:
         flat = {name: value for name, value in fit_to_dict(fit).items() if name != "weights"}
-        return {**flat, "natural": {name: self.natural(flat[name]) for name in _NATURAL}}
+        return {**flat, "natural": {name: self.natural(getattr(fit, name)) for name in _NATURAL}}
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain lists, dictionaries, strings and numbers (JSON)."""
         out: dict[str, Any] = {
             "igfmeta": __version__,
             "file": self.file,
+            "model": self.model,
             "measure": self.measure,
             **self._pooled(self.fit),
         }
@@ -125,6 +148,8 @@ class FitResult(Drawn):
         for name in ("leave_one_out", "cumulative"):
             if steps := getattr(self, name):
                 out[name] = [{"study": step.label, **self._pooled(step.fit)} for step in steps]
+        if self.details:
+            out["details"] = {detail.key: detail.to_dict() for detail in self.details}
         out["studies"] = [{**study.__dict__, "notes": list(study.notes)} for study in self.studies]
         out["remarks"] = list(self.remarks)
         return out
@@ -159,7 +184,7 @@ class FitResult(Drawn):
             yield {"kind": kind, "label": label, "k": fit.k, **scaled, "tau2": fit.tau2, "i2": fit.i2, "q": fit.q}
 
 
-def _labels(frame: pd.DataFrame, column: str | None) -> list[str]:
+def labels_of(frame: pd.DataFrame, column: str | None) -> list[str]:
     return [f"Study {i + 1}" for i in range(len(frame))] if column is None else _texts(frame, column)
 
 
@@ -172,24 +197,26 @@ def _texts(frame: pd.DataFrame, column: str) -> list[str]:
 def _own_intervals(effects: Effects, measure: str, level: float) -> Floats:
     """Return estimate, lower and upper of each row on the reader's scale, shape (3, k)."""
     yi, vi = effects.sizes.yi, effects.sizes.vi
-    if effects.events is not None and effects.n is not None:
-        usable = effects.usable
+    size = effects.n if effects.n is not None else effects.numbers.get("time")
+    if effects.events is not None and size is not None:
+        usable, exact = effects.usable, proportion_interval if effects.n is not None else rate_interval
         own = np.full((3, len(yi)), np.nan)
-        own[0, usable] = effects.events[usable] / effects.n[usable]
-        own[1:, usable] = proportion_interval(effects.events[usable], effects.n[usable], level=level)
+        own[0, usable] = effects.events[usable] / size[usable]
+        own[1:, usable] = exact(effects.events[usable], size[usable], level=level)
         return own
     half = float(t_quantile(0.5 + level / 2, np.inf)) * np.sqrt(vi)
     return np.asarray(natural(measure, np.stack([yi, yi - half, yi + half])))
 
 
-def _studies(
+def studies_of_table(
     frame: pd.DataFrame,
     effects: Effects,
     labels: Sequence[str],
     groups: Sequence[str] | None,
     fit: Pooled,
-    level: float,
 ) -> tuple[FitStudy, ...]:
+    """Return every row of a table as a study, with its own interval and its weight in the fit."""
+    level = fit.level
     own = _own_intervals(effects, effects.sizes.measure, level)
     weights = np.full(len(labels), np.nan)
     weights[effects.usable] = fit.weights
@@ -286,7 +313,7 @@ def fit(
         reasons = "; ".join(dict.fromkeys(reason for reason in effects.sizes.reason if reason))
         raise NothingToPool(f"No row can be used: {reasons}." if reasons else "The table has no rows.")
     yi, vi = effects.sizes.yi[usable], effects.sizes.vi[usable]
-    labels = _labels(table, study)
+    labels = labels_of(table, study)
     groups = [text or BLANK for text in _texts(table, subgroup)] if subgroup else None
     options = methods.frequentist()
     pooled = pooling.pool_one(yi, vi, **options)
@@ -299,7 +326,7 @@ def fit(
     kept = _select(labels, usable)
     return FitResult(
         measure=shown,
-        studies=_studies(table, effects, labels, groups, pooled, methods.level),
+        studies=studies_of_table(table, effects, labels, groups, pooled),
         fit=pooled,
         posterior=posterior,
         subgroups=pool_subgroups(yi, vi, _select(groups, usable), tau2=subgroup_tau2, **options) if groups else None,  # type: ignore[arg-type]

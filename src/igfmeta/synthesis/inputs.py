@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from igfmeta.effects import hazard_ratio, one_arm, two_arm
+from igfmeta.effects import hazard_ratio, one_arm, rates, two_arm
 from igfmeta.effects.estimates import EffectSizes
 from igfmeta.errors import InputError, Problem, check_choice, listed
 from igfmeta.numerics import Floats, Mask
@@ -27,6 +27,8 @@ FORMS = {
     "estimates with intervals": ("estimate", "lower", "upper"),
     "events of two arms": ("events1", "n1", "events2", "n2"),
     "events of one arm": ("events", "n"),
+    "events and person-time of two arms": ("events1", "time1", "events2", "time2"),
+    "events and person-time of one arm": ("events", "time"),
 }
 
 
@@ -46,6 +48,9 @@ class Columns:
     n2: str | None = None
     events: str | None = None
     n: str | None = None
+    time1: str | None = None
+    time2: str | None = None
+    time: str | None = None
 
     def given(self) -> dict[str, str]:
         """Return the columns that were named, by role."""
@@ -64,11 +69,20 @@ class Columns:
 
 @dataclass(frozen=True, eq=False)
 class Effects:
-    """Effect sizes of a table, row by row; for one arm also its counts, which its own interval needs."""
+    """Effect sizes of a table, row by row, and the numbers that they are from by role (`events1`, `n1` ...)."""
 
     sizes: EffectSizes
-    events: Floats | None
-    n: Floats | None
+    numbers: Mapping[str, Floats]
+
+    @property
+    def events(self) -> Floats | None:
+        """Return the events of single arms."""
+        return self.numbers.get("events")
+
+    @property
+    def n(self) -> Floats | None:
+        """Return the patients of single arms."""
+        return self.numbers.get("n")
 
     @property
     def usable(self) -> Mask:
@@ -138,6 +152,15 @@ def _from_intervals(x: dict[str, Floats], measure: str, level: float) -> EffectS
     return _ready(x["estimate"], sei**2, measure, "reported_ci")
 
 
+#: Forms with counts: the measures that they have, and what computes them from the numbers by role.
+_FROM_COUNTS: dict[str, tuple[tuple[str, ...], Callable[..., EffectSizes]]] = {
+    "events of two arms": (COMPARATIVE_COUNTS, two_arm.two_arm),
+    "events of one arm": (PROPORTIONS, one_arm.one_arm),
+    "events and person-time of two arms": (rates.RATE_COMPARISONS, rates.two_arm_rates),
+    "events and person-time of one arm": (rates.RATES, rates.one_arm_rates),
+}
+
+
 def effects_from(
     frame: pd.DataFrame,
     columns: Columns,
@@ -156,7 +179,8 @@ def effects_from(
     columns : Columns
         Which column holds what.
     measure : str, optional
-        For events: OR, RR, RD, PETO, AS of two arms; PLO, PLN, PR, PAS, PFT of one.
+        For events: OR, RR, RD, PETO, AS of two arms; PLO, PLN, PR, PAS, PFT of one. For events in person-time: IRR,
+        IRD of two arms; IRLN, IR, IRS of one.
     scale : {"log", "identity"}, optional
         For estimates with intervals, required: "log" if they are ratios. For effects: "log" says that they are logs,
         so that results are printed as ratios.
@@ -182,7 +206,7 @@ def effects_from(
     except InputError as error:
         raise InputError([_in_table(problem, frame, complete) for problem in error.problems]) from None
     sizes = _spread(computed, complete, numbers, named, shown)
-    return Effects(sizes=sizes, events=numbers.get("events"), n=numbers.get("n"))
+    return Effects(sizes=sizes, numbers=numbers)
 
 
 def _in_table(problem: Problem, frame: pd.DataFrame, complete: Mask) -> Problem:
@@ -209,20 +233,10 @@ def _rule(
     form: str, measure: str | None, scale: Scale | None, ci_level: float, zero_cells: str
 ) -> tuple[Callable[[dict[str, Floats]], EffectSizes], str]:
     """Return what computes the effects, and the measure that the result is shown as."""
-    if form == "events of two arms":
-        chosen = check_choice("measure", measure, COMPARATIVE_COUNTS)
-        return (
-            lambda x: two_arm.two_arm(
-                x["events1"], x["n1"], x["events2"], x["n2"], measure=chosen, zero_cells=zero_cells
-            ),
-            chosen,
-        )  # fmt: skip
-    if form == "events of one arm":
-        chosen = check_choice("measure", measure, PROPORTIONS)
-        return (
-            lambda x: one_arm.one_arm(x["events"], x["n"], measure=chosen, zero_cells=zero_cells),
-            chosen,
-        )  # fmt: skip
+    if form in _FROM_COUNTS:
+        accepted, from_counts = _FROM_COUNTS[form]
+        chosen = check_choice("measure", measure, accepted)
+        return lambda x: from_counts(**x, measure=chosen, zero_cells=zero_cells), chosen
     if measure is not None:
         raise InputError(f"measure was {measure!r}; it is for events. For {form} use scale: log or identity.")
     if form == "estimates with intervals":

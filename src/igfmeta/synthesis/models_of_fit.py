@@ -42,6 +42,17 @@ MODELS: dict[str, FitModel] = {
         "Hartung & Knapp 2001; Viechtbauer 2005",
         "igfmeta.synthesis.fit_random:fit_random",
     ),
+    "mh": FitModel(
+        "Mantel-Haenszel OR, RR, RD, IRR, IRD",
+        "Mantel & Haenszel 1959; Robins, Breslow & Greenland 1986",
+        "igfmeta.synthesis.fit_counts:fit_mh",
+    ),
+    "peto": FitModel("Peto's one-step odds ratio", "Yusuf et al. 1985", "igfmeta.synthesis.fit_counts:fit_peto"),
+    "glmm": FitModel(
+        "counts with normal effects (OR, IRR, PLO, IRLN), exact likelihoods",
+        "Stijnen, Hamza & Ozdemir 2010",
+        "igfmeta.synthesis.fit_counts:fit_glmm",
+    ),
 }
 MODEL_NAMES = tuple(MODELS)
 

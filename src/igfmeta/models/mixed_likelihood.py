@@ -1,0 +1,329 @@
+"""Maximum likelihood of mean theta and between-study variance tau2 for counts: the global maximum, and its profile.
+
+For each tau2 the log-likelihood is concave in theta (Prekopa 1973: marginals of log-concave functions are), so that
+Newton's method finds theta(tau2) without fail, and the profile is a function of one variable. Its slope is scanned on
+a grid from 0 to `LARGEST`; each change of sign from + to - brackets a maximum, Newton's method refines it, and the
+highest wins, 0 included. The ends of the profile-likelihood interval of theta are found the same way: for each tau2 the
+points where the log-likelihood has fallen by half a chi-squared quantile, the outermost of them over tau2.
+
+Batches are ragged: the studies of all data sets stand in one row, so that many small data sets cost what their studies
+cost, and the points of a grid are more data sets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from igfmeta.models.normal_mixing import Contributions
+from igfmeta.numerics import Floats, Mask
+from igfmeta.solver import bracketed_newton
+
+Index = NDArray[np.intp]
+
+#: evaluate(index, theta, t, nodes): contributions of the studies at `index`, which may repeat.
+Evaluate = Callable[[Index, Floats, Floats, int], Contributions]
+
+#: Grid of tau2 on the scale of a logit or log rate; tau = 10 is beyond any that could be meant.
+LARGEST = 100.0
+GRID = np.concatenate([[0.0], np.geomspace(1e-3, LARGEST, 13)])
+
+#: Nodes of the integral while brackets are sought, and in the answer; doubled until the log-likelihood stands still.
+SCOUTS, NODES, MOST_NODES = 31, 61, 961
+STANDSTILL = 1e-10
+
+#: Newton's method in theta: longest step, steps, and the step (in standard errors) after which theta is found.
+LONGEST, STEPS, FOUND = 2.0, 60, 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class DataSets:
+    """Data sets of counts: the studies of data set b stand at first[b] to first[b] + size[b] - 1."""
+
+    evaluate: Evaluate
+    first: Index
+    size: Index
+
+    def __len__(self) -> int:
+        return len(self.size)
+
+    def studies(self, rows: Index) -> tuple[Index, Index]:
+        """Return the positions of the studies of data sets `rows`, and which entry of `rows` each belongs to."""
+        size = self.size[rows]
+        owner = np.repeat(np.arange(len(rows)), size)
+        start = np.cumsum(size) - size
+        return np.arange(int(size.sum())) - start[owner] + self.first[rows][owner], owner
+
+    def at(self, rows: Index, theta: Floats, t: Floats, nodes: int) -> Contributions:
+        """Return log-likelihoods and derivatives of data sets `rows` at their theta and tau2; shape (len(rows),)."""
+        index, owner = self.studies(rows)
+        each = self.evaluate(index, theta[owner], t[owner], nodes)
+        n = len(rows)
+        return Contributions(*(np.bincount(owner, part, n) for part in each.__dict__.values()))
+
+
+@dataclass(frozen=True, eq=False)
+class Mixed:
+    """The fit of each data set; arrays of shape (batch,).
+
+    Attributes
+    ----------
+    theta, se, tau2, se_tau2 : ndarray
+        Maximum and standard errors from the observed information; se_tau2 is NaN where tau2 is 0.
+    theta_lower, theta_upper, tau2_lower, tau2_upper : ndarray
+        Profile-likelihood limits; infinite where the likelihood does not bound them below tau = 10.
+    log_likelihood : ndarray
+    theta_common, se_common, log_likelihood_common : ndarray
+        At tau2 = 0.
+    gradient, condition : ndarray
+        Largest derivative in theta and tau2 left at the maximum (0 for what the boundary holds), and the condition
+        number of the observed information.
+    accuracy : ndarray
+        Change of the log-likelihood when the nodes were last doubled.
+    nodes : int
+    converged, multimodal : ndarray of bool
+    information : ndarray of shape (studies,)
+        Of each study about theta, at the maximum.
+    """
+
+    theta: Floats
+    se: Floats
+    tau2: Floats
+    se_tau2: Floats
+    theta_lower: Floats
+    theta_upper: Floats
+    tau2_lower: Floats
+    tau2_upper: Floats
+    log_likelihood: Floats
+    theta_common: Floats
+    se_common: Floats
+    log_likelihood_common: Floats
+    gradient: Floats
+    condition: Floats
+    accuracy: Floats
+    nodes: int
+    converged: Mask
+    multimodal: Mask
+    information: Floats
+
+
+def _centre(data: DataSets, rows: Index, t: Floats, start: Floats, nodes: int) -> tuple[Floats, Contributions]:
+    """Return theta where the log-likelihood is highest at each tau2, and what it is there."""
+    theta = start.copy()
+    active = np.arange(len(rows))
+    for _ in range(STEPS):
+        found = data.at(rows[active], theta[active], t[active], nodes)
+        step = np.clip(-found.theta / found.theta_theta, -LONGEST, LONGEST)
+        theta[active] += step
+        active = active[np.abs(step) * np.sqrt(-found.theta_theta) > FOUND]
+        if not len(active):
+            break
+    return theta, data.at(rows, theta, t, nodes)
+
+
+def _fallen(
+    data: DataSets, rows: Index, t: Floats, start: Floats, target: Floats, nodes: int
+) -> tuple[Floats, Contributions]:
+    """Return theta where the log-likelihood is `target`, on the side of its maximum where `start` lies.
+
+    From outside Newton's method on a concave function comes down on its root from one side; from inside its first step
+    leads outside.
+    """
+    theta = start.copy()
+    active = np.arange(len(rows))
+    for _ in range(STEPS):
+        found = data.at(rows[active], theta[active], t[active], nodes)
+        step = np.clip((target[active] - found.value) / found.theta, -2 * LONGEST, 2 * LONGEST)
+        theta[active] += step
+        active = active[np.abs(found.value - target[active]) > 1e-11 * (1 + np.abs(target[active]))]
+        if not len(active):
+            break
+    return theta, data.at(rows, theta, t, nodes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Curve:
+    """theta as a function of tau2 for each data set, on the grid: shape (batch, grid) each."""
+
+    theta: Floats
+    value: Floats
+    slope: Floats
+    curvature: Floats
+
+
+def _profile(data: DataSets, start: Floats) -> _Curve:
+    """Return the ridge theta(tau2) on the grid."""
+    n, g = len(data), len(GRID)
+    rows = np.repeat(np.arange(n), g)
+    theta, found = _centre(data, rows, np.tile(GRID, n), np.repeat(start, g), SCOUTS)
+    shape = (n, g)
+    parts = (theta, found.value, found.t, found.theta_theta)
+    return _Curve(*(part.reshape(shape) for part in parts))
+
+
+def _turns(slope: Floats, valid: Mask) -> tuple[Index, Index]:
+    """Return data set and grid point before each change of the slope from + to -."""
+    rows, at = np.nonzero((slope[:, :-1] > 0) & (slope[:, 1:] <= 0) & valid[:, :-1] & valid[:, 1:])
+    return rows, at
+
+
+def _maxima(data: DataSets, curve: _Curve) -> tuple[Index, Floats, Floats, Mask]:
+    """Return owner, theta, tau2 and whether the search ended, of every local maximum of the profiles."""
+    rows, at = _turns(curve.slope, np.ones_like(curve.slope, dtype=bool))
+    theta = curve.theta[rows, at].copy()
+
+    def equations(t: Floats, some: Index) -> tuple[Floats, Floats]:
+        theta[some], found = _centre(data, rows[some], t, theta[some], NODES)
+        return found.t, found.t_t - found.theta_t**2 / found.theta_theta
+
+    t, ended = bracketed_newton(equations, GRID[at], GRID[at + 1])
+    still_rising = np.flatnonzero(curve.slope[:, -1] > 0)
+    at_zero = np.flatnonzero(curve.slope[:, 0] <= 0)
+    owner = np.concatenate([rows, at_zero, still_rising])
+    theta = np.concatenate([theta, curve.theta[at_zero, 0], curve.theta[still_rising, -1]])
+    t = np.concatenate([t, np.zeros(len(at_zero)), np.full(len(still_rising), LARGEST)])
+    ended = np.concatenate([ended, np.ones(len(at_zero), dtype=bool), np.zeros(len(still_rising), dtype=bool)])
+    return owner, theta, t, ended
+
+
+def _tau2_limits(data: DataSets, theta: Floats, t: Floats, value: Floats, curve: _Curve, fall: float, nodes: int
+                 ) -> tuple[Floats, Floats]:  # fmt: skip
+    """Return the profile-likelihood limits of tau2: where the profile has fallen by `fall`."""
+    target = value - fall
+    lower, upper = np.zeros(len(data)), np.full(len(data), np.inf)
+    for sign, out, some in (
+        (1.0, lower, np.flatnonzero((t > 0) & (curve.value[:, 0] < target))),
+        (-1.0, upper, np.flatnonzero((t < LARGEST) & (curve.value[:, -1] < target))),
+    ):
+        if not len(some):
+            continue
+        guess = theta[some].copy()
+
+        def equations(
+            s: Floats, rows: Index, sign: float = sign, some: Index = some, guess: Floats = guess
+        ) -> tuple[Floats, Floats]:
+            guess[rows], found = _centre(data, some[rows], s, guess[rows], nodes)
+            return sign * (target[some][rows] - found.value), -sign * found.t
+
+        ends = (np.zeros(len(some)), t[some]) if sign > 0 else (t[some], np.full(len(some), LARGEST))
+        out[some], _ = bracketed_newton(equations, *ends)
+    return lower, upper
+
+
+def _theta_limit(data: DataSets, curve: _Curve, target: Floats, side: float, nodes: int) -> Floats:
+    """Return the profile-likelihood limit of theta on one side: the outermost of the limits at each tau2."""
+    n, g = len(data), len(GRID)
+    reached = curve.value > target[:, None]
+    height = np.where(reached, curve.value - target[:, None], 1.0)
+    start = curve.theta + side * np.sqrt(2 * height / -curve.curvature)
+    rows, at = np.nonzero(reached)
+    ends, found = _fallen(data, rows, GRID[at], start[rows, at], target[rows], SCOUTS)
+    theta, slope = np.full((n, g), np.nan), np.full((n, g), np.nan)
+    theta[rows, at], slope[rows, at] = ends, found.t
+    outermost = np.where(reached, side * theta, -np.inf).max(axis=1) * side
+    # Refine: along the curve d theta/d t = -l_t/l_theta, which is 0 where l_t is.
+    owner, before = _turns(np.where(reached, slope, np.nan), reached)
+    if len(owner):
+        guess = theta[owner, before].copy()
+
+        def equations(t: Floats, some: Index) -> tuple[Floats, Floats]:
+            guess[some], here = _fallen(data, owner[some], t, guess[some], target[owner[some]], nodes)
+            return here.t, here.t_t - here.theta_t * here.t / here.theta
+
+        bracketed_newton(equations, GRID[before], GRID[before + 1])
+        for o, value in zip(owner, guess, strict=True):
+            outermost[o] = side * max(side * outermost[o], side * value)
+    # An end that still moves outward at the largest tau2 is no end.
+    open_end = reached[:, -1] & (np.where(reached[:, -1], slope[:, -1], -1.0) > 0)
+    return np.where(open_end, side * np.inf, outermost)
+
+
+def _refined(data: DataSets, theta: Floats, t: Floats) -> tuple[int, Floats]:
+    """Return how many nodes suffice for every data set, and by how much the last doubling moved the likelihoods."""
+    rows, nodes = np.arange(len(data)), NODES
+    value = data.at(rows, theta, t, nodes).value
+    while True:
+        finer = data.at(rows, theta, t, 2 * nodes - 1).value
+        change = np.abs(finer - value)
+        if change.max() <= STANDSTILL * max(1.0, np.abs(finer).max()) or nodes >= MOST_NODES:
+            return nodes, change
+        nodes, value = 2 * nodes - 1, finer
+
+
+def maximize(data: DataSets, start: Floats, *, level: float, common: bool = False, profile: bool = True) -> Mixed:
+    """Return the maximum-likelihood fit of each data set.
+
+    Parameters
+    ----------
+    data : DataSets
+        With a finite theta of highest likelihood: not all counts of a data set at one end of what they can be.
+    start : ndarray of shape (batch,)
+        First guesses of theta.
+    level : float
+        Of the profile-likelihood intervals.
+    common : bool
+        Hold tau2 at 0.
+    profile : bool
+        Whether the profile-likelihood limits are computed; NaN otherwise.
+    """
+    n, rows = len(data), np.arange(len(data))
+    theta0, at_zero = _centre(data, rows, np.zeros(n), start, NODES)
+    single = common | (data.size < 2)
+    curve = _profile(data, theta0)
+    owner, thetas, ts, ended = _maxima(data, curve)
+    height = data.at(owner, thetas, ts, NODES).value
+    theta, t, converged = theta0.copy(), np.zeros(n), np.ones(n, dtype=bool)
+    order = np.lexsort((height, owner))  # of the maxima of one data set the highest comes last and stands
+    free = order[~single[owner[order]]]
+    theta[owner[free]], t[owner[free]], converged[owner[free]] = thetas[free], ts[free], ended[free]
+    nodes, accuracy = _refined(data, theta, t)
+    theta, best = _centre(data, rows, t, theta, nodes)
+    inside = (t > 0) & (t < LARGEST)
+    a, b, c = -best.theta_theta, -best.theta_t, -best.t_t
+    determinant = np.where(inside, a * c - b * b, a)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        se = np.sqrt(np.where(inside, c, 1.0) / determinant)
+        se_tau2 = np.where(inside, np.sqrt(a / determinant), np.nan)
+        spread = np.hypot(a - c, 2 * b)
+        condition = np.where(inside, (a + c + spread) / (a + c - spread), 1.0)
+    limits = [np.full(n, np.nan) for _ in range(4)]
+    if profile:
+        fall = _half_quantile(level)
+        target = best.value - fall
+        held = np.where(single[:, None] & (GRID > 0), -np.inf, curve.value)
+        shown = _Curve(curve.theta, held, curve.slope, curve.curvature)
+        limits[0], limits[1] = (_theta_limit(data, shown, target, side, nodes) for side in (-1.0, 1.0))
+        limits[2], limits[3] = _tau2_limits(data, theta, t, best.value, curve, fall, nodes)
+        limits[2][single], limits[3][single] = np.nan, np.nan
+    index, belongs = data.studies(rows)
+    own = data.evaluate(index, theta[belongs], t[belongs], nodes)
+    return Mixed(
+        theta=theta,
+        se=se,
+        tau2=t,
+        se_tau2=se_tau2,
+        theta_lower=limits[0],
+        theta_upper=limits[1],
+        tau2_lower=limits[2],
+        tau2_upper=limits[3],
+        log_likelihood=best.value,
+        theta_common=theta0,
+        se_common=1 / np.sqrt(-at_zero.theta_theta),
+        log_likelihood_common=at_zero.value,
+        gradient=np.maximum(np.abs(best.theta), np.where(inside, np.abs(best.t), 0.0)),
+        condition=condition,
+        accuracy=accuracy,
+        nodes=nodes,
+        converged=converged & np.isfinite(se),
+        multimodal=np.bincount(owner, minlength=n) > 1,
+        information=-own.theta_theta,
+    )
+
+
+def _half_quantile(level: float) -> float:
+    from scipy import special
+
+    return 0.5 * float(special.chdtri(1, 1 - level))
