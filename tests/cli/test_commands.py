@@ -178,6 +178,19 @@ def test_bayes_answers_for_every_cell():
     assert "| Class | Tumour |" in answered("bayes", "--outcome", "os", "--format", "markdown")
 
 
+def test_a_trial_is_planned_on_progression_where_survival_was_not_reported():
+    text = " ".join(answered("assurance", "--class", "antibody", "--tumor", "ewing_sarcoma", "--events", "250").split())
+    assert text.startswith("Progression: a new trial, Anti-IGF-1R antibodies, Ewing sarcoma (1 study)")
+    assert "No hazard ratio of overall survival was reported for ewing_sarcoma" in text
+
+
+def test_bayes_draws_the_matrix_and_what_the_priors_mean(tmp_path):
+    done = run("bayes", "--figure", tmp_path / "m.svg", "--figure-prior", tmp_path / "prior.svg", "-o", tmp_path / "t")
+    assert done.returncode == 0, done.stderr
+    names = {"m.svg", "m-shrinkage.svg", "m-densities.svg", "prior.svg", "t"}
+    assert {path.name for path in tmp_path.iterdir()} == names
+
+
 def test_predict_and_assurance():
     where = ("--class", "antibody", "--tumor", "ewing_sarcoma", "--outcome", "progression")
     text = answered("predict", *where)
@@ -266,6 +279,8 @@ WRONG = [
     (("bayes", "--mcmc", "--draws", "0"), 2, "draws was 0; accepted is a whole number above 0"),
     (("bayes", "--mcmc", "--target-accept", "1"), 2, "target_accept was 1.0"),
     (("bayes", "--mcmc", "--sampler", "stan"), 2, "sampler was 'stan'; accepted are pymc or nutpie"),
+    (("bayes", "--figure", "m.html"), 2, "ends in .html; accepted is .svg, .pdf or .png"),
+    (("bayes", "--figure-prior", "no/m.svg"), 2, "there is no folder no"),
     (("worth", "--events", "100", "--patients", "50"), 2, "--events or --patients, and both were given"),
     (("predict", "--class", "antibody", "--tumor", "gist"), 2, "tumor was 'gist'"),
     (("assurance", "--class", "antibody", "--tumor", "nsclc", "--events", "many"), 2, "whole numbers such as 250"),

@@ -202,8 +202,8 @@ def implied_ratio(prior: TauPrior, p: float = 0.95) -> float:
 
     Examples
     --------
-    >>> round(implied_ratio(HalfNormal(0.3)), 2)
-    1.91
+    >>> round(implied_ratio(HalfNormal(0.3)), 1)
+    1.9
     """
     sds = prior_quantile(prior, _POINTS)
     low, high = 0.0, float(sds[-1] * special.ndtri(0.5 + p / 2))

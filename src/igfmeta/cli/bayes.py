@@ -122,10 +122,22 @@ def priors_of(texts: list[str] | None) -> dict[str, TauPrior]:
 def bayes(
     request: HierarchyRequest,
     *,
-    output_format: Annotated[str, typer.Option("--format", help="table, json, csv or markdown.")] = "table",
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead.")] = None,
+    output_format: Annotated[
+        str, typer.Option("--format", help="table, json, csv or markdown.", metavar="NAME")
+    ] = "table",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write to this file instead.", metavar="FILE")
+    ] = None,
     figure: Annotated[
-        Path | None, typer.Option(help="Also draw the matrix of cells, and beside it the shrinkage (.svg, .pdf, .png).")
+        Path | None,
+        typer.Option(
+            help="Also draw the matrix of cells, and beside it NAME-shrinkage and NAME-densities (.svg, .pdf, .png).",
+            metavar="FILE",
+        ),
+    ] = None,
+    figure_prior: Annotated[
+        Path | None,
+        typer.Option(help="Also draw what the priors say before any data (.svg, .pdf, .png).", metavar="FILE"),
     ] = None,
     save: Annotated[
         Path | None,
@@ -142,16 +154,26 @@ def bayes(
         if not request.mcmc:
             raise InputError("--save writes the draws of --mcmc, which was not given; --format json has the summaries.")
         check_place(save, (".nc",))
+    for drawing in (figure, figure_prior):
+        if drawing is not None:
+            check_place(drawing, (".svg", ".pdf", ".png"))
     result = request.model()
     if save is not None and result.sampled is not None:
         result.sampled.save(save)
         typer.echo(f"Written: {save}", err=True)
     text = rendered(result, shape)
     if figure is not None:
-        from igfmeta.plots.matrix import save_figures
+        from igfmeta.plots.hierarchy_files import save_figures
 
         for written in save_figures(result, figure):
             typer.echo(f"Written: {written}", err=True)
+    if figure_prior is not None:
+        from igfmeta.plots.canvas import save as save_figure
+        from igfmeta.plots.prior import prior_figure
+        from igfmeta.synthesis.prior_meaning import prior_meaning
+
+        meaning = prior_meaning(priors_of(request.prior), rates=result.is_rate)
+        typer.echo(f"Written: {save_figure(prior_figure(meaning, rates=result.is_rate), figure_prior)}", err=True)
     emit(text, output)
 
 

@@ -25,6 +25,14 @@ ROWS_OF_RANGE, EVENTS = 9, 400
 AgentClass = Annotated[str, typer.Option("--class", help="Class of agent.", metavar="NAME")]
 Tumor = Annotated[str, typer.Option(help="Type of tumour; all for the average of the class.", metavar="NAME")]
 Outcome = Annotated[str, typer.Option(help="Outcome (os, pfs, orr ...) or family (progression).", metavar="NAME")]
+OutcomeOrFirst = Annotated[
+    str | None,
+    typer.Option(
+        help="Outcome (os, pfs, orr ...) or family (progression). Default: os, or progression where no trial of the "
+        "class or tumour reported it; orr with a measure of counts.",
+        metavar="NAME",
+    ),
+]
 Measure = Annotated[
     str | None,
     typer.Option(
@@ -65,15 +73,16 @@ Sizes = list[str] | None
 
 
 def _model(
-    data: Path | None, outcome: str, measure: str | None, relevant: float | None, prior: list[str] | None, seed: int,
-    by: Sequence[str] = ("class", "tumor"),
+    data: Path | None, agent_class: str, tumor: str, outcome: str | None, measure: str | None, relevant: float | None,
+    prior: list[str] | None, seed: int,
 ) -> HierarchyResult:  # fmt: skip
     from igfmeta.evidence import load_evidence
-    from igfmeta.synthesis.hierarchy import hierarchy
+    from igfmeta.synthesis.decisions import model_of
 
-    evidence = load_evidence(data, tables=("trials",))
-    priors = priors_of(prior)
-    return hierarchy(evidence, outcome=outcome, measure=measure, by=by, relevant=relevant, priors=priors, seed=seed)
+    return model_of(
+        load_evidence(data, tables=("trials",)), agent_class=agent_class, tumor=tumor, outcome=outcome,
+        measure=measure, relevant=relevant, priors=priors_of(prior), seed=seed,
+    )  # fmt: skip
 
 
 def emit_as(shape: str, table: Callable[[], SummaryTable], payload: Callable[[], Any], output: Path | None) -> None:
@@ -126,7 +135,7 @@ def _one_unit(events: Sizes, patients: Sizes) -> tuple[str, list[int]]:
 def predict(
     agent_class: AgentClass,
     tumor: Tumor,
-    outcome: Outcome = "os",
+    outcome: OutcomeOrFirst = None,
     measure: Measure = None,
     relevant: Relevant = None,
     prior: Prior = None,
@@ -140,7 +149,7 @@ def predict(
     from igfmeta.synthesis import decisions
 
     shape = check_choice("--format", output_format, FORMATS)
-    model = _model(data, outcome, measure, relevant, prior, seed)
+    model = _model(data, agent_class, tumor, outcome, measure, relevant, prior, seed)
     found = decisions.predict(model, agent_class=agent_class, tumor=tumor)
     emit_as(shape, lambda: prediction_table(model, found), lambda: {**model.made_from(), **found.to_dict()}, output)
 
@@ -154,7 +163,7 @@ def assurance(
     patients: Annotated[
         Sizes, typer.Option(help="Or patients in each arm; several, or a range.", metavar="NUMBER[,...]|FROM-TO")
     ] = None,
-    outcome: Outcome = "os",
+    outcome: OutcomeOrFirst = None,
     measure: Measure = None,
     alpha: Alpha = 0.025,
     sides: Sides = 1,
@@ -190,7 +199,7 @@ def assurance(
         alpha=alpha, sides=sides, allocation=allocation, event_rate=event_rate, control_rate=control_rate,
         null_rate=null_rate, target_rate=target_rate,
     )  # fmt: skip
-    model = _model(data, outcome, measure, relevant, prior, seed)
+    model = _model(data, agent_class, tumor, outcome, measure, relevant, prior, seed)
 
     def planned(these: Sequence[int]) -> Assurance:
         return plan(model, agent_class=agent_class, tumor=tumor, sizes=these, unit=unit, design=design)
@@ -231,7 +240,9 @@ def worth(
     output: Output = None,
 ) -> None:
     """Say which class of agent is worth another phase III, given the least effect that counts as relevant."""
+    from igfmeta.evidence import load_evidence
     from igfmeta.report.worth_summary import worth_table
+    from igfmeta.synthesis.hierarchy import hierarchy
     from igfmeta.synthesis.trial_designs import Design
     from igfmeta.synthesis.worth import worth as judge
 
@@ -242,7 +253,10 @@ def worth(
         alpha=alpha, sides=sides, allocation=allocation, event_rate=event_rate, control_rate=control_rate,
         null_rate=null_rate,
     )  # fmt: skip
-    model = _model(data, outcome, measure, relevant, prior, seed, by=several([by]) or ())
+    model = hierarchy(
+        load_evidence(data, tables=("trials",)), outcome=outcome, measure=measure, by=several([by]) or (),
+        relevant=relevant, priors=priors_of(prior), seed=seed,
+    )  # fmt: skip
     unit, size = ("patients", patients) if patients is not None else ("events", EVENTS if events is None else events)
     found = judge(model, size=size, unit=unit, design=design, threshold=threshold)
     emit_as(shape, lambda: worth_table(found), found.to_dict, output)

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypedDict, Unpack
 
 from scipy import special
 
 from igfmeta.bayes.distributions import NormalMixture
-from igfmeta.errors import InputError, check_choice
+from igfmeta.bayes.tau_priors import TauPrior
+from igfmeta.errors import InputError, check_choice, listed
+from igfmeta.evidence.tables import Evidence
+from igfmeta.synthesis.hierarchy import hierarchy
 from igfmeta.synthesis.hierarchy_results import Cell, HierarchyResult
+
+
+class Options(TypedDict, total=False):
+    """Options of a hierarchy that decisions pass on."""
+
+    relevant: float | None
+    priors: Mapping[str, TauPrior] | None
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -34,6 +46,60 @@ class Prediction:
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers and strings."""
         return {**self.__dict__, "cell": dict(self.cell.__dict__)}
+
+
+#: Outcomes that are tried where none is named: the first that was reported of the class and of the type of tumour.
+OUTCOMES = ("os", "progression")
+
+
+def model_of(
+    evidence: Evidence,
+    *,
+    agent_class: str,
+    tumor: str,
+    outcome: str | None = None,
+    measure: str | None = None,
+    **options: Unpack[Options],
+) -> HierarchyResult:
+    """Return the hierarchy that speaks of a class and type of tumour.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    agent_class, tumor : str
+    outcome : str, optional
+        Default: overall survival; progression, said in a remark, where survival was not reported of the class or of the
+        tumour in a randomized comparison; response where the measure is of counts.
+    measure : {"HR", "OR", "PLO"}, optional
+    **options
+        `relevant`, `priors` and `seed`, as of `igfmeta.synthesis.hierarchy.hierarchy`.
+
+    Examples
+    --------
+    >>> import igfmeta as im
+    >>> model = model_of(im.load_evidence(), agent_class="antibody", tumor="ewing_sarcoma")
+    >>> model.question.name
+    'progression'
+    """
+    if outcome is not None or (measure is not None and measure.upper() != "HR"):
+        return hierarchy(evidence, outcome=outcome or "orr", measure=measure, **options)
+    first = hierarchy(evidence, outcome=OUTCOMES[0], measure=measure, **options)
+    missing = _missing(first, agent_class, tumor)
+    for name in OUTCOMES[1:] if missing else ():
+        found = hierarchy(evidence, outcome=name, measure=measure, **options)
+        if not _missing(found, agent_class, tumor):
+            said = (
+                f"No hazard ratio of {first.question.label.lower()} was reported for {listed(missing)}: this is of "
+                f"{found.question.label.lower()}. --outcome chooses."
+            )
+            return replace(found, remarks=(said, *found.remarks))
+    return first
+
+
+def _missing(result: HierarchyResult, agent_class: str, tumor: str) -> list[str]:
+    """Return the class and the tumour as far as a model does not have them."""
+    known = [{key[i].casefold() for key in result.keys} for i in (0, 1)]
+    return [name for name, names in zip((agent_class, tumor), known, strict=True) if name.casefold() not in names]
 
 
 def position_of(result: HierarchyResult, agent_class: str, tumor: str) -> int:
