@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from math import inf, lgamma
 
@@ -71,3 +72,27 @@ def TMu(location: float, scale: float, df: float) -> MuPrior:  # noqa: N802
     keep = log_weights > -45
     label = f"t({location:g}, {scale:g}, {df:g})"
     return MuPrior(label, float(location), float(scale) ** 2 / np.exp(x[keep]), log_weights[keep])
+
+
+def parse_mu_prior(text: str) -> MuPrior:
+    """Return the prior that a text names: "normal(0, 1)" or "t(0, 0.5, 4)".
+
+    Raises
+    ------
+    InputError
+        A text that names no proper prior.
+
+    Examples
+    --------
+    >>> parse_mu_prior("Normal(0, 0.5)").label
+    'normal(0, 0.5)'
+    """
+    form = re.fullmatch(r"\s*(normal|t)\s*\(([^()]*)\)\s*", text.casefold())
+    numbers = [part.strip() for part in form[2].split(",")] if form else []
+    try:
+        values = [float(number) for number in numbers]
+    except ValueError:
+        values = []
+    if form is None or len(values) != {"normal": 2, "t": 3}[form[1]]:
+        raise InputError(f"The prior of mu was {text!r}; accepted are such as normal(0, 1), t(0, 0.5, 4).")
+    return NormalMu(*values) if form[1] == "normal" else TMu(*values)

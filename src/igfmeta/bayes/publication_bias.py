@@ -160,6 +160,24 @@ def original() -> tuple[tuple[Bias, float], ...]:
     return ((NoBias(), 0.5), (Steps((0.05,), 2), 0.25), (Steps((0.05, 0.1), 2), 0.25))
 
 
+#: Sets of models of publication bias, by name.
+BIAS_SETS = ("psma", "steps", "none")
+
+
+def bias_set(name: str, *, peese_scale: float = 5.0) -> tuple[tuple[Bias, float], ...]:
+    """Return a set by name: `psma`, the first RoBMA (`steps`), or no bias (`none`).
+
+    Examples
+    --------
+    >>> [bias.label for bias, _ in bias_set("steps")]
+    ['none', 'two-sided(0.05)', 'two-sided(0.05, 0.1)']
+    """
+    name = check_choice("bias", name, BIAS_SETS)
+    if name == "none":
+        return ((NoBias(), 1.0),)
+    return psma(peese_scale=peese_scale) if name == "psma" else original()
+
+
 def check_members(members: Sequence[tuple[Bias, float]]) -> tuple[tuple[Bias, float], ...]:
     """Return members of bias whose prior probabilities add up to 1, or raise a sentence."""
     shares = [share for _, share in members]

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from igfmeta.cli.average import average
 from igfmeta.cli.bayes import bayes
 from igfmeta.cli.decisions import assurance, predict, worth
 from igfmeta.cli.dose import dose
@@ -38,6 +39,7 @@ app.command()(pool)
 app.command()(fit)
 app.command()(forest)
 app.command()(influence)
+app.command()(average)
 app.command()(bayes)
 app.command()(predict)
 app.command()(assurance)

@@ -125,7 +125,7 @@ class StudyRequest(Request):
         """Return the columns that were named."""
         from igfmeta.synthesis.inputs import Columns
 
-        return Columns(**{f.name: getattr(self, f.name) for f in fields(Columns)})
+        return Columns(**{f.name: getattr(self, f.name, None) for f in fields(Columns)})
 
     def of_table(self) -> bool:
         """Return whether columns of a table were named."""
