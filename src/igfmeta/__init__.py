@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from igfmeta.synthesis.models_of_fit import fit_with
     from igfmeta.synthesis.pooling import pool
     from igfmeta.synthesis.risk import risk
+    from igfmeta.synthesis.triangulation import triangulate
 
 #: Public names and where they live; loaded when first used, so that `import igfmeta` costs nothing.
 _WHERE = {
@@ -38,6 +39,7 @@ _WHERE = {
     "load_evidence": "igfmeta.evidence",
     "pool": "igfmeta.synthesis.pooling",
     "risk": "igfmeta.synthesis.risk",
+    "triangulate": "igfmeta.synthesis.triangulation",
 }
 
 # Results draw themselves, and what draws them stands above them: it is named here and loaded when first needed.
@@ -57,6 +59,7 @@ __all__ = [
     "load_evidence",
     "pool",
     "risk",
+    "triangulate",
 ]
 
 

@@ -23,6 +23,7 @@ from igfmeta.cli.influence import influence
 from igfmeta.cli.pool import pool
 from igfmeta.cli.protocol import protocol_app
 from igfmeta.cli.risk import risk
+from igfmeta.cli.triangulate import triangulate
 from igfmeta.errors import IgfmetaError, NothingToPool
 from igfmeta.text import plain
 from igfmeta.version import __version__
@@ -46,6 +47,7 @@ app.command()(assurance)
 app.command()(worth)
 app.command()(risk)
 app.command()(dose)
+app.command()(triangulate)
 app.add_typer(evidence_app, name="evidence")
 app.add_typer(protocol_app, name="protocol")
 

@@ -9,12 +9,12 @@ Measurement error in nonlinear models, chapter 8, the structural model).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from igfmeta.errors import InputError, check_level
 from igfmeta.numerics import Floats, t_quantile
+from igfmeta.pairs import Pairs
 
 #: Fewest units: a line has two parameters, and its scatter needs one more unit.
 FEWEST = 3
@@ -96,36 +96,8 @@ class ErrorsInVariables:
         return self.at(xi) - half, self.at(xi) + half
 
 
-@dataclass(frozen=True, eq=False)
-class _Pairs:
-    """Observed pairs in units in which both have about unit spread; parameters broadcast, units are the last axis."""
-
-    x: Floats
-    s2: Floats
-    y: Floats
-    v: Floats
-
-    def means(self, slope: Any, omega2: Any, tau2: Any) -> tuple[Floats, Floats, Floats, Floats]:
-        """Return the precisions of the two means, weighted sums, residual squares and log determinants.
-
-        The covariance of a unit is [[omega2 + s2, slope omega2], [slope omega2, slope^2 omega2 + tau2 + v]].
-        """
-        slope, omega2, tau2 = (np.asarray(value, dtype=float)[..., None] for value in (slope, omega2, tau2))
-        a, b, c = omega2 + self.s2, slope**2 * omega2 + tau2 + self.v, slope * omega2
-        det = omega2 * (tau2 + self.v) + self.s2 * b
-        precision = np.stack([(b / det).sum(-1), -(c / det).sum(-1), (a / det).sum(-1)], axis=-1)
-        sums = np.stack([((b * self.x - c * self.y) / det).sum(-1), ((a * self.y - c * self.x) / det).sum(-1)], axis=-1)
-        squares = ((b * self.x**2 - 2 * c * self.x * self.y + a * self.y**2) / det).sum(-1)
-        return precision, sums, squares, np.log(det).sum(-1)
-
-    def log_likelihood(self, slope: Any, omega2: Any, tau2: Any) -> Floats:
-        """Return the restricted log likelihood: both means are integrated out."""
-        precision, sums, squares, log_det = self.means(slope, omega2, tau2)
-        (p, q, r), (first, second) = np.moveaxis(precision, -1, 0), np.moveaxis(sums, -1, 0)
-        whole = p * r - q**2
-        explained = (r * first**2 - 2 * q * first * second + p * second**2) / whole
-        constant = (2 * len(self.x) - 2) * np.log(2 * np.pi)
-        return np.asarray(-0.5 * (log_det + np.log(whole) + squares - explained + constant))
+class _Pairs(Pairs):
+    """Pairs in units in which both have about unit spread."""
 
     def profile(self, slopes: Floats) -> tuple[Floats, Floats, Floats]:
         """Return the likelihood of slopes of shape (n,), the two standard deviations chosen best, and these.

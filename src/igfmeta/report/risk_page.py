@@ -1,12 +1,14 @@
-"""A pool of associations as a page: its tables and its forest."""
+"""Associations as pages: a pool with its tables and its forest, and a triangulation with trials."""
 
 from __future__ import annotations
 
 from igfmeta.plots.html_forest import environment, page, to_html
 from igfmeta.plots.risk_forest import risk_forest
+from igfmeta.report import triangulation_summary
 from igfmeta.report.page import table_to_html
 from igfmeta.report.risk_summary import closing_line, tables
 from igfmeta.synthesis.risk_results import RiskResult
+from igfmeta.synthesis.triangulation_results import Triangulation
 
 
 def risk_page(result: RiskResult, *, explain: bool) -> str:
@@ -16,3 +18,11 @@ def risk_page(result: RiskResult, *, explain: bool) -> str:
         parts.insert(1, to_html(risk_forest(result), id_prefix="forest", styled=False))
     parts.append(environment().get_template("closing.html.j2").render(lines=[closing_line(result)]))
     return page(f"Risk: {result.question}", parts)
+
+
+def triangulation_page(result: Triangulation) -> str:
+    """Return a triangulation as one HTML page: its tables and what the numbers rest on."""
+    parts = [table_to_html(table) for table in triangulation_summary.tables(result)]
+    lines = [triangulation_summary.closing_line(result)]
+    parts.append(environment().get_template("closing.html.j2").render(lines=lines))
+    return page(f"Triangulation: {result.question.label} and {result.marker}", parts)

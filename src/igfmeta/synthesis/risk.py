@@ -71,7 +71,7 @@ def _subgroups(rows: Sequence[Row], wanted: Choice) -> tuple[str, ...]:
     return WHOLE if wanted is None else _choices("subgroup", _several(wanted), found)
 
 
-def _sds(rows: Sequence[Row], given: Mapping[str, str]) -> dict[str, Distance]:
+def exposure_sds(rows: Sequence[Row], given: Mapping[str, str]) -> dict[str, Distance]:
     """Return the standard deviations that a user gives, such as {"uk_biobank": "5.7 nmol/L"}."""
     known = {row["population_id"] for row in rows} | {row["study_id"] for row in rows}
     out = {}
@@ -191,7 +191,7 @@ def risk(
         strata=_strata(by, design),
         use=check_choice("use", use, USE_LEVELS),
         measures=check_choice("measures", measures, MEASURES),
-        sds=_sds(table, exposure_sd or {}),
+        sds=exposure_sds(table, exposure_sd or {}),
     )
     about = rows_about(table, asked)
     asked = replace(asked, subgroups=_subgroups(about, subgroup), target=_target(about, per, unit, asked.sds))
@@ -243,12 +243,12 @@ def _parts(studies: Sequence[RiskStudy], asked: Asked, by: str | None) -> list[P
     """Return key, label and studies of each group: the strata in their order, or the cancers, largest first."""
     if by is None:
         return [(key, STRATA[key], [s for s in studies if s.stratum == key]) for key in asked.strata]
-    members = {cancer: _each_once([s for s in studies if s.cancer == cancer]) for cancer in asked.cancers}
+    members = {cancer: each_once([s for s in studies if s.cancer == cancer]) for cancer in asked.cancers}
     parts = [(cancer, cancer.replace("_", " ").capitalize(), own) for cancer, own in members.items()]
     return sorted(parts, key=lambda part: (-len(part[2]), part[0]))
 
 
-def _each_once(studies: Sequence[RiskStudy]) -> list[RiskStudy]:
+def each_once(studies: Sequence[RiskStudy]) -> list[RiskStudy]:
     """Return studies of several strata without those retrospective ones whose population is there prospectively."""
     prospective = {(s.population, s.cancer) for s in studies if s.stratum == "prospective"}
     return [s for s in studies if s.stratum != "retrospective" or (s.population, s.cancer) not in prospective]
@@ -259,7 +259,7 @@ def _overall(
 ) -> RiskGroup | None:
     if design != "observational" or by is not None:
         return None
-    parts = [("observational", "Prospective and retrospective", _each_once(studies))]
+    parts = [("observational", "Prospective and retrospective", each_once(studies))]
     return groups_of(parts, methods, tau_prior)[0]
 
 

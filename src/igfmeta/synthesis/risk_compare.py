@@ -225,11 +225,9 @@ def _agreement(row: Row, ours: Sequence[Ours]) -> list[str]:
 def _difference(row: Row, mine: Ours) -> str:
     """Return how many times the published estimate ours is, and how many times as wide its interval."""
     times = (mine.estimate or math.nan) / row["estimate"]
-    said = f"Ours ({mine.label}, k = {mine.k}) is {times:.2f} times the published ratio"
-    known = mine.ci_lower is not None and mine.ci_upper is not None and row["ci_low"] > 0 and row["ci_high"] > 0
-    if not known:
+    which = mine.label.removeprefix("ours, ")
+    said = f"Our estimate ({which}, k = {mine.k}) is {times:.2f} times the published one"
+    if mine.ci_lower is None or mine.ci_upper is None or math.isnan(row["ci_low"]) or math.isnan(row["ci_high"]):
         return f"{said}."
-    wide = math.log((mine.ci_upper or math.nan) / (mine.ci_lower or math.nan)) / math.log(
-        row["ci_high"] / row["ci_low"]
-    )
+    wide = math.log(mine.ci_upper / mine.ci_lower) / math.log(row["ci_high"] / row["ci_low"])
     return f"{said}, and its interval {wide:.1f} times as wide on the log scale."
