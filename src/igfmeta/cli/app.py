@@ -15,6 +15,7 @@ import typer
 from igfmeta.cli.average import average
 from igfmeta.cli.bayes import bayes
 from igfmeta.cli.decisions import assurance, predict, worth
+from igfmeta.cli.diagnose import diagnose
 from igfmeta.cli.dose import dose
 from igfmeta.cli.evidence import evidence_app
 from igfmeta.cli.fit import fit
@@ -42,6 +43,7 @@ app.command()(forest)
 app.command()(influence)
 app.command()(average)
 app.command()(bayes)
+app.command()(diagnose)
 app.command()(predict)
 app.command()(assurance)
 app.command()(worth)
