@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from igfmeta.synthesis.fitting import fit
     from igfmeta.synthesis.hierarchy import hierarchy
     from igfmeta.synthesis.inputs import Columns
+    from igfmeta.synthesis.joint import joint
     from igfmeta.synthesis.methods import Methods
     from igfmeta.synthesis.models_of_fit import fit_with
     from igfmeta.synthesis.pooling import pool
@@ -36,6 +37,7 @@ _WHERE = {
     "fit": "igfmeta.synthesis.fitting",
     "fit_with": "igfmeta.synthesis.models_of_fit",
     "hierarchy": "igfmeta.synthesis.hierarchy",
+    "joint": "igfmeta.synthesis.joint",
     "load_evidence": "igfmeta.evidence",
     "pool": "igfmeta.synthesis.pooling",
     "risk": "igfmeta.synthesis.risk",
@@ -56,6 +58,7 @@ __all__ = [
     "fit",
     "fit_with",
     "hierarchy",
+    "joint",
     "load_evidence",
     "pool",
     "risk",

@@ -15,14 +15,16 @@ def number(value: float | None, decimals: int = 2) -> str:
 
     Examples
     --------
-    >>> number(1.0749), number(None), number(2589.04), number(123456.789)
-    ('1.07', '–', '2589', '1.23e+05')
+    >>> number(1.0749), number(None), number(2589.04), number(123456.789), number(-0.001)
+    ('1.07', '–', '2589', '1.23e+05', '0.00')
     """
     if value is None or not math.isfinite(value):
         return NOT_ESTIMABLE
     if abs(value) >= 10_000:
         return f"{value:.3g}"
-    return f"{value:.0f}" if abs(value) >= 1_000 else f"{value:.{decimals}f}"
+    decimals = 0 if abs(value) >= 1_000 else decimals
+    # A small negative number is rounded to 0, not to -0.
+    return f"{round(value, decimals) + 0.0:.{decimals}f}"
 
 
 def interval(lower: float | None, upper: float | None, decimals: int = 2) -> str:

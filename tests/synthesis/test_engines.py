@@ -10,7 +10,8 @@ import pytest
 
 import igfmeta as im
 from igfmeta.bayes.mcmc.sampling import Plan
-from igfmeta.cli.bayes import rendered
+from igfmeta.cli.bayes import rendered, show
+from igfmeta.report.hierarchy_summary import tables
 from igfmeta.synthesis import engines
 
 #: Far too few draws, so that the result must warn.
@@ -57,17 +58,19 @@ def test_the_seed_is_what_makes_numbers_repeat(evidence):
 def test_too_few_draws_are_said_in_every_format(hasty):
     assert hasty.warnings
     for shape in ("table", "markdown"):
-        text = " ".join(rendered(hasty, shape).replace("\n", " ").split())
+        text = " ".join(rendered(hasty, tables, shape).replace("\n", " ").split())
         assert "Warning: The effective sample size of" in text
-    payload = json.loads(rendered(hasty, "json"))
+    payload = json.loads(rendered(hasty, tables, "json"))
     assert any("limit 400" in warning for warning in payload["warnings"])
     assert payload["sampling"]["diagnostics"]["chains"] == 2
     assert payload["sampling"]["engine"].startswith("PyMC (nutpie ")
 
 
 def test_a_table_of_values_warns_on_standard_error(hasty, capsys):
-    assert "Warning" not in rendered(hasty, "csv")
-    assert "Warning: The effective sample size of" in capsys.readouterr().err
+    show(hasty, tables, "csv", None)
+    shown = capsys.readouterr()
+    assert "Warning" not in shown.out
+    assert "Warning: The effective sample size of" in shown.err
 
 
 def test_the_plan_takes_the_seed_of_the_question(hasty):

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
-from igfmeta.cli.request import Many, Selected, several, takes
+from igfmeta.cli.request import Many, several, takes
+from igfmeta.cli.sampling import Drawn, sampling
 from igfmeta.errors import InputError, check_choice
 from igfmeta.files import check_place
 
 if TYPE_CHECKING:
-    from igfmeta.bayes.mcmc.sampling import Plan
+    import pandas as pd
+
     from igfmeta.bayes.tau_priors import TauPrior
+    from igfmeta.report.summary import SummaryTable
     from igfmeta.synthesis.hierarchy_results import HierarchyResult
 
 FORMATS = ("table", "json", "csv", "markdown")
 
 
-_SAMPLING = "Sampling (with --mcmc, or where the exact engine cannot be trusted)"
-
-
-def _sampling(text: str, metavar: str = "NUMBER") -> Any:
-    return typer.Option(help=text, rich_help_panel=_SAMPLING, metavar=metavar)
-
-
 @dataclass
-class HierarchyRequest(Selected):
+class HierarchyRequest(Drawn):
     """Which studies, which outcome, which priors."""
 
     outcome: Annotated[str, typer.Option(help="Outcome (os, pfs ...) or family (progression).", metavar="NAME")] = "os"
@@ -57,17 +53,10 @@ class HierarchyRequest(Selected):
         "primary"
     )
     level: Annotated[float, typer.Option(help="Level of every interval.", metavar="NUMBER")] = 0.95
-    seed: Annotated[int, typer.Option(help="The same seed gives the same numbers.", metavar="NUMBER")] = 1
     mcmc: Annotated[bool, typer.Option("--mcmc", help="Draw everything with PyMC instead; compiles first.")] = False
     study_effects: Annotated[
-        str, _sampling("normal; t or mixture let outlying studies lie far out, and need --mcmc.", "NAME")
+        str, sampling("normal; t or mixture let outlying studies lie far out, and need --mcmc.", "NAME")
     ] = "normal"
-    draws: Annotated[int, _sampling("Draws of each chain.")] = 1000
-    tune: Annotated[int, _sampling("Draws of each chain that are thrown away first.")] = 1000
-    chains: Annotated[int, _sampling("Chains.")] = 4
-    cores: Annotated[int, _sampling("Chains sampled at once.")] = 2
-    target_accept: Annotated[float, _sampling("Nearer to 1: smaller steps, fewer divergences.")] = 0.95
-    sampler: Annotated[str | None, _sampling("pymc or nutpie. Default: nutpie where it is installed.", "NAME")] = None
 
     def model(self) -> HierarchyResult:
         """Fit what was asked for."""
@@ -87,21 +76,6 @@ class HierarchyRequest(Selected):
             study_effects=self.study_effects,
             plan=self.plan(),
             **self.criteria(),
-        )
-
-    def plan(self) -> Plan:
-        """Return how to sample; a progress bar where a person looks on."""
-        from igfmeta.bayes.mcmc.sampling import Plan
-
-        return Plan(
-            draws=self.draws,
-            tune=self.tune,
-            chains=self.chains,
-            cores=self.cores,
-            seed=self.seed,
-            target_accept=self.target_accept,
-            sampler=self.sampler,
-            progress=sys.stderr.isatty(),
         )
 
 
@@ -147,7 +121,7 @@ def bayes(
     ] = None,
 ) -> None:
     """Model an outcome by class of agent and type of tumour at once: every cell, empty ones included."""
-    from igfmeta.cli.output import emit
+    from igfmeta.report.hierarchy_summary import tables
 
     shape = check_choice("--format", output_format, FORMATS)
     if save is not None:
@@ -161,7 +135,6 @@ def bayes(
     if save is not None and result.sampled is not None:
         result.sampled.save(save)
         typer.echo(f"Written: {save}", err=True)
-    text = rendered(result, shape)
     if figure is not None:
         from igfmeta.plots.hierarchy_files import save_figures
 
@@ -174,11 +147,32 @@ def bayes(
 
         meaning = prior_meaning(priors_of(request.prior), rates=result.is_rate)
         typer.echo(f"Written: {save_figure(prior_figure(meaning, rates=result.is_rate), figure_prior)}", err=True)
-    emit(text, output)
+    show(result, tables, shape, output)
 
 
-def rendered(result: HierarchyResult, shape: str) -> str:
-    """Return a hierarchy in one of `FORMATS`."""
+class Shown(Protocol):
+    """What a result must have to be shown in every format."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]: ...
+
+    def to_dict(self) -> dict[str, Any]: ...
+
+    def to_frame(self) -> pd.DataFrame: ...
+
+
+def show[R: Shown](result: R, tables: Callable[[R], Sequence[SummaryTable]], shape: str, output: Path | None) -> None:
+    """Print a result in one of `FORMATS`, or write it to a file; warnings that a format cannot hold go to stderr."""
+    from igfmeta.cli.output import emit
+
+    if shape == "csv":
+        for warning in result.warnings:
+            typer.echo(f"Warning: {warning}", err=True)
+    emit(rendered(result, tables, shape), output)
+
+
+def rendered[R: Shown](result: R, tables: Callable[[R], Sequence[SummaryTable]], shape: str) -> str:
+    """Return a result in one of `FORMATS`."""
     if shape == "json":
         from igfmeta.cli.output import as_json
 
@@ -186,11 +180,7 @@ def rendered(result: HierarchyResult, shape: str) -> str:
     if shape == "csv":
         from igfmeta.report.spreadsheet import to_csv
 
-        for warning in result.warnings:
-            typer.echo(f"Warning: {warning}", err=True)
         return to_csv(result.to_frame())
-    from igfmeta.report.hierarchy_summary import tables
-
     if shape == "markdown":
         from igfmeta.report.markdown import table_to_markdown
 
