@@ -32,7 +32,7 @@ def test_the_default_answers_survival_progression_and_response(antibodies):
     assert asked == [
         ("os", "HR", "comparison", "tumor"),
         ("progression", "HR", "comparison", "tumor"),
-        ("orr", "PAS", "single_arm", "tumor"),
+        ("orr", "PLO", "single_arm", "tumor"),
     ]
     with pytest.raises(KeyError):
         antibodies["dcr"]

@@ -189,7 +189,10 @@ def certified(
     limits = (theta - quantile * se, theta + quantile * se)
     if ci == "PL":
         limits = (value["theta_lower"], value["theta_upper"])
-    half = quantile * float(np.hypot(np.sqrt(value["tau2"]), se)) if several else np.nan
+    # Each side adds in quadrature what theta and the study's own deviation may be (Zou & Donner 2008, Stat Med
+    # 27:1693); with a symmetric interval that is theta -+ quantile sqrt(tau2 + se^2).
+    reach = quantile * float(np.sqrt(value["tau2"])) if several else np.nan
+    predicted = (theta - np.hypot(theta - limits[0], reach), theta + np.hypot(limits[1] - theta, reach))
     statistic = theta / se
     p_value = float(t_two_sided(statistic, df)) if df > 0 else None
     share = found.information if weights is None else weights
@@ -213,15 +216,15 @@ def certified(
         q=deviance,
         q_df=tells - 1,
         q_p_value=float(chi2_upper(deviance, tells - 1)) if tells > 1 else 1.0,
-        pi_lower=_none(theta - half),
-        pi_upper=_none(theta + half),
+        pi_lower=float(predicted[0]) if several else None,
+        pi_upper=float(predicted[1]) if several else None,
         pi_df=df if ci == "t" and several else None,
         weights=100 * share / share.sum(),
         converged=bool(found.converged[row]),
         multimodal=bool(found.multimodal[row]) and several,
         method=method,
         ci=ci,
-        pi=("V" if ci == "t" else "z") if several else "none",
+        pi={"t": "V", "z": "z", "PL": "PL"}[ci] if several else "none",
         tau2_ci="PL" if several else "none",
         level=level,
         remarks=tuple(_remarks(value, several=several, converged=bool(found.converged[row]), variant=variant, ci=ci)),

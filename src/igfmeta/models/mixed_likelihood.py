@@ -38,6 +38,9 @@ STANDSTILL = 1e-10
 #: Newton's method in theta: longest step, steps, and the step (in standard errors) after which theta is found.
 LONGEST, STEPS, FOUND = 2.0, 60, 1e-9
 
+#: Curvature below which it is rounding: the log-likelihood is concave.
+FLAT = 1e-12
+
 
 @dataclass(frozen=True, eq=False)
 class DataSets:
@@ -116,9 +119,10 @@ def _centre(data: DataSets, rows: Index, t: Floats, start: Floats, nodes: int) -
     active = np.arange(len(rows))
     for _ in range(STEPS):
         found = data.at(rows[active], theta[active], t[active], nodes)
-        step = np.clip(-found.theta / found.theta_theta, -LONGEST, LONGEST)
+        bend = np.maximum(-found.theta_theta, FLAT)
+        step = np.clip(found.theta / bend, -LONGEST, LONGEST)
         theta[active] += step
-        active = active[np.abs(step) * np.sqrt(-found.theta_theta) > FOUND]
+        active = active[np.abs(step) * np.sqrt(bend) > FOUND]
         if not len(active):
             break
     return theta, data.at(rows, theta, t, nodes)
@@ -218,7 +222,7 @@ def _theta_limit(data: DataSets, curve: _Curve, target: Floats, side: float, nod
     n, g = len(data), len(GRID)
     reached = curve.value > target[:, None]
     height = np.where(reached, curve.value - target[:, None], 1.0)
-    start = curve.theta + side * np.sqrt(2 * height / -curve.curvature)
+    start = curve.theta + side * np.sqrt(2 * height / np.maximum(-curve.curvature, FLAT))
     rows, at = np.nonzero(reached)
     ends, found = _fallen(data, rows, GRID[at], start[rows, at], target[rows], SCOUTS)
     theta, slope = np.full((n, g), np.nan), np.full((n, g), np.nan)
@@ -321,6 +325,31 @@ def maximize(data: DataSets, start: Floats, *, level: float, common: bool = Fals
         multimodal=np.bincount(owner, minlength=n) > 1,
         information=-own.theta_theta,
     )
+
+
+def shared_tau2(data: DataSets, start: Floats) -> tuple[float, float]:
+    """Return the highest log-likelihood with a theta for each data set and one tau2 for all, and that tau2."""
+    theta, at_zero = _centre(data, np.arange(len(data)), np.zeros(len(data)), start, NODES)
+    curve = _profile(data, theta)
+    height, slope = curve.value.sum(axis=0)[None], curve.slope.sum(axis=0)[None]
+    _, at = _turns(slope, np.ones_like(slope, dtype=bool))
+    rows = np.arange(len(data))
+    best, best_t = float(at_zero.value.sum()), 0.0
+    for i in at.tolist():
+        theta = curve.theta[:, i].copy()
+
+        def equations(t: Floats, _: Index, theta: Floats = theta) -> tuple[Floats, Floats]:
+            theta[:], found = _centre(data, rows, np.full(len(rows), t[0]), theta, NODES)
+            bend = (found.t_t - found.theta_t**2 / found.theta_theta).sum(keepdims=True)
+            return found.t.sum(keepdims=True), bend
+
+        t, _ = bracketed_newton(equations, GRID[i : i + 1], GRID[i + 1 : i + 2])
+        value = float(_centre(data, rows, np.full(len(rows), t[0]), theta, NODES)[1].value.sum())
+        if value > best:
+            best, best_t = value, float(t[0])
+    if slope[0, -1] > 0 and height[0, -1] > best:
+        best, best_t = float(height[0, -1]), LARGEST
+    return best, best_t
 
 
 def _half_quantile(level: float) -> float:

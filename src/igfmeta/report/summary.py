@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from igfmeta import formatting as f
 from igfmeta.effects.scales import label_of, null_value
 from igfmeta.synthesis.group_hierarchy import Hierarchical
+from igfmeta.synthesis.questions import COUNTED_PROPORTION
 from igfmeta.synthesis.results import Answer, Group, PoolResult, methods_of
 
 #: Under the heading of the posterior, where groups have a second one.
@@ -132,10 +133,17 @@ def _columns(answer: Answer) -> tuple[Column, ...]:
 def methods_line(group: Group) -> str:
     """Return the methods and priors behind a pool, defaults included, in one sentence each."""
     used = methods_of(group)
-    return (
-        f"tau2 by {used['method']}, CI by {used['ci']}, PI by {used['pi']}. "
+    posterior = (
         f"Posterior: tau {used['tau_prior']}, mu {used['mu_prior']}, "
         f"{100 * used['level']:g} % {used['interval']} interval."
+    )
+    if group.measure != COUNTED_PROPORTION:
+        return f"tau2 by {used['method']}, CI by {used['ci']}, PI by {used['pi']}. {posterior}"
+    held = "CE (held at 0)" if used["method"] == "CE" else "ML"
+    return (
+        f"Logit-normal model of the counts (binomial likelihood, nothing added to zeros): tau2 by {held}; CI by "
+        "profile likelihood, exact (Clopper-Pearson) for one study or where nobody responded; PI from that CI and "
+        "tau2; I2 = tau2 / (tau2 + typical variance of the logits). Hartung-Knapp is not for counts. " + posterior
     )
 
 
@@ -160,9 +168,13 @@ def _between_line(answer: Answer) -> str | None:
     if answer.between is None:
         return None
     test = answer.between
+    if test.test.startswith("Q"):
+        name, how = "Q", "separate tau2"
+    else:
+        name, how = "likelihood ratio", "one tau2"
     return (
-        f"Between groups: Q = {f.number(test.q)}, df = {test.df}, {f.p_value(test.p_value)} "
-        f"(separate tau2 in {test.groups} groups)."
+        f"Between groups: {name} = {f.number(test.q)}, df = {test.df}, {f.p_value(test.p_value)} "
+        f"({how} in {test.groups} groups)."
     )
 
 

@@ -22,8 +22,9 @@ from igfmeta.synthesis.eligibility import USE_LEVELS, Row, Unused, eligible, lef
 from igfmeta.synthesis.group_hierarchy import group_hierarchy
 from igfmeta.synthesis.grouping import BY, Grouped, grouper
 from igfmeta.synthesis.methods import Methods
-from igfmeta.synthesis.questions import OutcomeInfo, Question, questions
-from igfmeta.synthesis.results import Answer, BetweenGroups, Group, NoAnswer, PoolResult
+from igfmeta.synthesis.questions import COUNTED_PROPORTION, OutcomeInfo, Question, questions
+from igfmeta.synthesis.rate_pools import between_rates, pool_rates
+from igfmeta.synthesis.results import Answer, AnyPosterior, BetweenGroups, Group, NoAnswer, PoolResult
 from igfmeta.synthesis.rows_to_effects import RowEffect, effects_of
 from igfmeta.synthesis.studies import Sources, Study, row_label, studies_of
 from igfmeta.version import __version__
@@ -53,8 +54,12 @@ def outcome_vocabulary(evidence: Evidence) -> dict[str, OutcomeInfo]:
     return {row["outcome"]: OutcomeInfo(**row) for row in rows}
 
 
-def _fits(groups: Sequence[Sequence[Study]], methods: Methods, tau_prior: TauPrior) -> list[tuple[Pooled, Posterior]]:
+def _fits(
+    groups: Sequence[Sequence[Study]], question: Question, methods: Methods, tau_prior: TauPrior
+) -> Sequence[tuple[Pooled, AnyPosterior]]:
     """Fit every group in one batch: row g holds the studies of group g, and the mask how many they are."""
+    if question.measure == COUNTED_PROPORTION:
+        return pool_rates(groups, tau_prior=tau_prior, level=methods.level, common=methods.method.upper() == "CE")
     mask = np.arange(max(map(len, groups))) < np.array([[len(group)] for group in groups])
     yi, vi = np.zeros(mask.shape), np.ones(mask.shape)
     yi[mask] = [study.yi for group in groups for study in group]
@@ -65,12 +70,12 @@ def _fits(groups: Sequence[Sequence[Study]], methods: Methods, tau_prior: TauPri
 
 
 def _group(
-    key: str, label: str, studies: Sequence[Study], fit: Pooled, posterior: Posterior, question: Question
+    key: str, label: str, studies: Sequence[Study], fit: Pooled, posterior: AnyPosterior, question: Question
 ) -> Group:
     known = [study.patients for study in studies if not math.isnan(study.patients)]
     sizes = [study.counts[1] for study in studies]
     p_benefit = None
-    if question.arms == "comparison":
+    if isinstance(posterior, Posterior) and question.arms == "comparison":
         below = float(posterior.probability_below(0.0))
         p_benefit = below if question.better == "lower" else 1.0 - below
     return Group(
@@ -103,6 +108,9 @@ def _between(groups: Sequence[Group]) -> BetweenGroups | None:
     """Test the groups' estimates against each other; None with fewer than two groups."""
     if len(groups) < 2:
         return None
+    if groups[0].measure == COUNTED_PROPORTION:
+        q, df, p_value = between_rates([g.studies for g in groups])
+        return BetweenGroups(q=q, df=df, p_value=p_value, groups=len(groups), test="likelihood ratio, one tau2")
     variances = [classical_variance([study.vi for study in g.studies], g.fit.tau2) for g in groups]
     q, df, p_value = between_groups([g.fit.estimate for g in groups], variances)
     return BetweenGroups(q=q, df=df, p_value=p_value, groups=len(groups))
@@ -239,7 +247,8 @@ def pool(
             unanswered.append(_no_answer(question, unused))
             continue
         parts = _parts(effects, grouped(effects), question, sources, level)
-        fits = _fits([studies for _, _, studies in parts], methods, tau_prior or default_tau_prior(question.measure))
+        prior = tau_prior or default_tau_prior(question.measure)
+        fits = _fits([studies for _, _, studies in parts], question, methods, prior)
         groups = [_group(*part, *fit, question) for part, fit in zip(parts, fits, strict=True)]
         answers.append(
             Answer(

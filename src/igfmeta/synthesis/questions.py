@@ -15,10 +15,14 @@ COMPARATIVE_COUNTS = ("OR", "RR", "RD", "PETO", "AS")
 PROPORTIONS = ("PLO", "PLN", "PR", "PAS", "PFT")
 MEASURES = ("HR", *COMPARATIVE_COUNTS, *PROPORTIONS)
 
-#: The measure of a single-arm rate: needs no correction for the cells with 0 responses that are most of this evidence
-#: (Rücker 2009, Stat Med 28:721), and unlike the double arcsine its inverse needs no "typical" sample size
-#: (Schwarzer 2019, Res Synth Methods 10:476).
-DEFAULT_PROPORTION = "PAS"
+#: The proportion that is pooled from the counts themselves, by the logit-normal model with binomial likelihood. The
+#: others are transformed and weighted by inverse variance.
+COUNTED_PROPORTION = "PLO"
+
+#: The measure of a single-arm rate: the counts need no correction where they are 0, which most of this evidence is, no
+#: variance is taken as known, and the inverse needs no "typical" sample size (Schwarzer 2019, Res Synth Methods 10:476;
+#: Lin & Chu 2020, Health Sci Rep 3:e178).
+DEFAULT_PROPORTION = COUNTED_PROPORTION
 
 #: Within a family a study counts once, by the first of these that it reports. PFS first: it is what most trials report
 #: and its events (progression or death) include those of TTP.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from igfmeta.bayes.posterior import Posterior
+from igfmeta.bayes.rate_posterior import RatePosterior
 from igfmeta.effects.scales import null_value
 from igfmeta.errors import listed
 from igfmeta.models.results import Pooled
@@ -27,7 +28,7 @@ def _width(lower: float | None, upper: float | None) -> float:
     return upper - lower if lower is not None and upper is not None else 0.0
 
 
-def parting(fit: Pooled, posterior: Posterior, measure: str) -> str | None:
+def parting(fit: Pooled, posterior: Posterior | RatePosterior, measure: str) -> str | None:
     """Return a sentence where the two schools disagree: on the null value, or on the width of the interval."""
     null = null_value(measure)
     if fit.ci_lower is None or fit.k < 2:
@@ -45,7 +46,7 @@ def parting(fit: Pooled, posterior: Posterior, measure: str) -> str | None:
     return None
 
 
-def of_group(fit: Pooled, posterior: Posterior, measure: str) -> tuple[str, ...]:
+def of_group(fit: Pooled, posterior: Posterior | RatePosterior, measure: str) -> tuple[str, ...]:
     """Return the remarks on one group's fit."""
     remarks = [*fit.remarks]
     if 1 < fit.k < FEW_STUDIES:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from igfmeta.bayes.posterior import Posterior
+from igfmeta.bayes.rate_posterior import RatePosterior
 from igfmeta.effects.scales import natural
 from igfmeta.models.results import Pooled
 from igfmeta.synthesis.display import Drawn
@@ -18,6 +19,9 @@ from igfmeta.synthesis.studies import Study
 
 if TYPE_CHECKING:
     import pandas as pd
+
+#: The posterior of effects, or of rates.
+AnyPosterior = Posterior | RatePosterior
 
 _ON_SCALE = ("estimate", "ci_lower", "ci_upper", "pi_lower", "pi_upper")
 
@@ -59,7 +63,7 @@ class Group:
     measure: str
     studies: tuple[Study, ...]
     fit: Pooled
-    posterior: Posterior
+    posterior: AnyPosterior
     p_benefit: float | None
     patients: float
     patients_missing: int
@@ -68,9 +72,10 @@ class Group:
 
     def natural(self, value: float | None) -> float | None:
         """Return a value of the analysis scale on the reader's scale."""
-        if value is None or not math.isfinite(value):
+        if value is None:
             return None
-        return float(natural(self.measure, value, n_harmonic=self.n_harmonic))
+        back = float(natural(self.measure, value, n_harmonic=self.n_harmonic))
+        return back if math.isfinite(back) else None
 
     def to_dict(self) -> dict[str, Any]:
         fit, posterior = fit_to_dict(self.fit), self.posterior.to_dict()
@@ -78,7 +83,7 @@ class Group:
             "key": self.key,
             "label": self.label,
             **fit,
-            "natural": {name: self.natural(fit[name]) for name in _ON_SCALE},
+            "natural": {name: self.natural(getattr(self.fit, name)) for name in _ON_SCALE},
             "patients": finite(self.patients),
             "studies_without_patients": self.patients_missing,
             "posterior": {
@@ -102,13 +107,15 @@ def fit_to_dict(fit: Pooled) -> dict[str, Any]:
 class BetweenGroups:
     """The test of equal effects across groups (Borenstein 2009, chapter 19).
 
-    `groups` counts the groups that entered, those with an estimate.
+    `groups` counts the groups that entered; `test` says what `q` is: Cochran's Q with a tau2 for each group, or a
+    likelihood ratio.
     """
 
     q: float
     df: int
     p_value: float
     groups: int
+    test: str = "Q, separate tau2"
 
 
 @dataclass(frozen=True, eq=False)

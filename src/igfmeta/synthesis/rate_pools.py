@@ -1,0 +1,139 @@
+"""Rates of single arms, pooled by group: the logit-normal model of the counts, and its posterior.
+
+Small groups of small trials without a response are what this evidence has: every group gets an answer that is defined.
+Several arms and at least one event and one non-event among them: the generalized linear mixed model, with
+profile-likelihood intervals. One arm, or arms of which none (or each patient) responded: the exact interval of the sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import special
+
+from igfmeta.bayes.rate_posterior import RatePosterior, rate_posteriors
+from igfmeta.bayes.tau_priors import TauPrior
+from igfmeta.effects.one_arm import one_arm, proportion_interval
+from igfmeta.models.batch import prepare
+from igfmeta.models.count_kernels import Binomial
+from igfmeta.models.glmm import certified, data_sets
+from igfmeta.models.mixed_likelihood import maximize, shared_tau2
+from igfmeta.models.results import Pooled
+from igfmeta.models.weighted import typical_variance
+from igfmeta.numerics import Floats, chi2_upper
+from igfmeta.synthesis.studies import Study
+
+#: What `Pooled.method` is where the exact interval of the sum stands.
+EXACT = "exact"
+
+
+def _exact(events: Floats, n: Floats, level: float) -> Pooled:
+    """Return the rate of the sum with its exact interval (Clopper & Pearson 1934), on the logit scale."""
+    x, size, k = float(events.sum()), float(n.sum()), len(n)
+    lower, upper = proportion_interval([x], [size], level=level)
+    inside = 0 < x < size
+    whose = "One study: its own" if k == 1 else "No response in any study" if x == 0 else "A response in every patient"
+    remark = f"{whose}{' exact interval' if k == 1 else f' ({x:.0f} of {size:.0f}): the exact interval of the sum'} is"
+    with np.errstate(divide="ignore"):
+        limits = special.logit(np.array([x / size, lower[0], upper[0]]))
+    return Pooled.of_likelihood(
+        k=k,
+        estimate=float(limits[0]),
+        se=float(np.sqrt(size / (x * (size - x)))) if inside else None,
+        ci_lower=float(limits[1]),
+        ci_upper=float(limits[2]),
+        q=0.0,
+        q_df=k - 1,
+        q_p_value=1.0,
+        weights=100 * n / size,
+        method=EXACT,
+        ci="exact",
+        level=level,
+        remarks=(f"{remark} shown; heterogeneity and prediction cannot be estimated.",),
+    )
+
+
+def _typical(events: Floats, n: Floats) -> float:
+    sizes = one_arm(events, n, measure="PLO")
+    batch = prepare(sizes.yi, sizes.vi)
+    return float(typical_variance(batch)[0] * batch.scale[0])
+
+
+def _mixed(groups: Sequence[tuple[Floats, Floats]], *, level: float, common: bool) -> list[Pooled]:
+    """Fit the mixed model to groups of two arms or more, all in one batch."""
+    if not groups:
+        return []
+    x, n = (np.concatenate([group[i] for group in groups]) for i in (0, 1))
+    size = np.array([len(group[0]) for group in groups])
+    kernel = _kernel(x, n)
+    found = maximize(data_sets(kernel, size), _crude(groups), level=level, common=common)
+    best, ends = kernel.saturated(), np.cumsum(size)
+    fits = []
+    for g, (events, patients) in enumerate(groups):
+        own = slice(ends[g] - size[g], ends[g])
+        fit = certified(
+            found, g, k=int(size[g]), saturated=float(best[own].sum()), typical=_typical(events, patients),
+            variant="logit-normal", method="CE" if common else "ML", ci="PL", level=level, tells=int(size[g]),
+            weights=found.information[own],
+        ).fit  # fmt: skip
+        fits.append(fit)
+    return fits
+
+
+def between_rates(groups: Sequence[Sequence[Study]]) -> tuple[float, int, float]:
+    """Return the likelihood-ratio test that groups have one mean logit, its degrees of freedom and its p-value.
+
+    One tau2 for all groups, as in a mixed model with the group as a factor. A group in which nobody responded has its
+    highest likelihood, 1, at a rate of 0, whatever tau2 is.
+    """
+    counts = [_counts(group) for group in groups]
+    events, n = (np.concatenate([pair[i] for pair in counts]) for i in (0, 1))
+    together = _kernel(events, n)
+    null = shared_tau2(data_sets(together, [len(n)]), _crude([(events, n)]))[0] if 0 < events.sum() < n.sum() else 0.0
+    telling = [(x, m) for x, m in counts if 0 < x.sum() < m.sum()]
+    apart = 0.0
+    if telling:
+        kernel = _kernel(*(np.concatenate([pair[i] for pair in telling]) for i in (0, 1)))
+        apart = shared_tau2(data_sets(kernel, [len(x) for x, _ in telling]), _crude(telling))[0]
+    statistic = max(0.0, 2 * (apart - null))
+    return statistic, len(groups) - 1, float(chi2_upper(statistic, len(groups) - 1))
+
+
+def _counts(group: Sequence[Study]) -> tuple[Floats, Floats]:
+    x, n = (np.array([study.counts[i] for study in group]) for i in (0, 1))
+    return x, n
+
+
+def _kernel(events: Floats, n: Floats) -> Binomial:
+    return Binomial(events, n, np.zeros_like(n))
+
+
+def _crude(groups: Sequence[tuple[Floats, Floats]]) -> Floats:
+    return np.array([special.logit((x.sum() + 0.5) / (n.sum() + 1)) for x, n in groups])
+
+
+def pool_rates(
+    groups: Sequence[Sequence[Study]], *, tau_prior: TauPrior, level: float, common: bool = False
+) -> list[tuple[Pooled, RatePosterior]]:
+    """Return fit and posterior of each group of single-arm studies, on the logit scale.
+
+    Parameters
+    ----------
+    groups : sequence of sequence of Study
+    tau_prior : TauPrior
+        Of the standard deviation of the logits.
+    level : float
+    common : bool
+        Hold tau2 at 0.
+    """
+    counts = [_counts(group) for group in groups]
+    several = [len(x) > 1 and 0 < x.sum() < n.sum() for x, n in counts]
+    mixed = iter(_mixed([(x, n) for (x, n), fitted in zip(counts, several, strict=True) if fitted], level=level,
+                        common=common))  # fmt: skip
+    fits = [next(mixed) if fitted else _exact(x, n, level) for (x, n), fitted in zip(counts, several, strict=True)]
+    ends = np.cumsum([len(x) for x, _ in counts])
+    members = [range(end - len(x), end) for end, (x, _) in zip(ends.tolist(), counts, strict=True)]
+    events, n = (np.concatenate([pair[i] for pair in counts]) for i in (0, 1))
+    posteriors = rate_posteriors(events, n, members, tau_prior=tau_prior, level=level)
+    return list(zip(fits, posteriors, strict=True))
