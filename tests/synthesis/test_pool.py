@@ -8,6 +8,7 @@ from importlib import resources
 
 import jsonschema
 import numpy as np
+import pandas as pd
 import pytest
 
 import igfmeta as im
@@ -76,11 +77,32 @@ def test_two_doses_with_one_control_are_one_study(antibodies):
 
 
 def test_the_overall_fit_is_the_kernel_on_the_studies(antibodies):
-    for answer in antibodies:
+    for answer in (answer for answer in antibodies if answer.question.arms == "comparison"):
         for group in (answer.overall, *answer.groups):
             alone = pool_one([s.yi for s in group.studies], [s.vi for s in group.studies])
             assert group.fit.estimate == pytest.approx(alone.estimate, rel=1e-10, abs=1e-14)
             assert group.fit.ci_upper == pytest.approx(alone.ci_upper, rel=1e-9, abs=1e-12)
+
+
+def test_a_pool_of_rates_is_the_mixed_model_of_the_counts(antibodies):
+    overall = antibodies["orr"].overall
+    table = pd.DataFrame([study.counts[:2] for study in overall.studies], columns=["x", "n"])
+    alone = im.fit_with("glmm", table, events="x", n="n", measure="PLO", ci="PL").fit
+    for name in ("estimate", "tau2", "ci_lower", "ci_upper", "pi_lower", "tau2_ci_upper", "i2", "q"):
+        assert getattr(overall.fit, name) == pytest.approx(getattr(alone, name), rel=1e-7), name
+    assert (overall.fit.ci, overall.fit.method) == ("PL", "ML")
+
+
+def test_groups_without_a_response_have_the_exact_interval_of_their_sum(antibodies):
+    silent = [g for g in antibodies["orr"].groups if sum(s.counts[0] for s in g.studies) == 0]
+    assert silent
+    for group in silent:
+        patients = sum(study.counts[1] for study in group.studies)
+        assert group.natural(group.fit.estimate) == 0
+        assert group.natural(group.fit.ci_upper) == pytest.approx(1 - 0.025 ** (1 / patients), rel=1e-9)
+        assert "exact interval" in " ".join(group.remarks)
+        assert group.to_dict()["estimate"] is None
+        assert group.to_dict()["natural"]["estimate"] == 0
 
 
 def test_groups_part_the_studies(antibodies):
