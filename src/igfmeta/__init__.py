@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from igfmeta.synthesis.joint import joint
     from igfmeta.synthesis.methods import Methods
     from igfmeta.synthesis.models_of_fit import fit_with
+    from igfmeta.synthesis.multilevel import multilevel
     from igfmeta.synthesis.pooling import pool
     from igfmeta.synthesis.risk import risk
     from igfmeta.synthesis.triangulation import triangulate
@@ -39,6 +40,7 @@ _WHERE = {
     "hierarchy": "igfmeta.synthesis.hierarchy",
     "joint": "igfmeta.synthesis.joint",
     "load_evidence": "igfmeta.evidence",
+    "multilevel": "igfmeta.synthesis.multilevel",
     "pool": "igfmeta.synthesis.pooling",
     "risk": "igfmeta.synthesis.risk",
     "triangulate": "igfmeta.synthesis.triangulation",
@@ -60,6 +62,7 @@ __all__ = [
     "hierarchy",
     "joint",
     "load_evidence",
+    "multilevel",
     "pool",
     "risk",
     "triangulate",

@@ -310,7 +310,7 @@ def test_designs_that_cannot_be_fitted_are_refused(table):
     terms = parse("~ 1 | study", columns)
     with pytest.raises(ValueError, match="The columns x3 of the design follow"):
         fit_multilevel(y, vi, terms, x=np.column_stack([x, x[:, 0] + 2 * x[:, 1]]))
-    with pytest.raises(ValueError, match="test was 'kr'; accepted are z, t, contain or satterthwaite"):
+    with pytest.raises(ValueError, match="test was 'kr'; accepted are z, t, contain, groups or satterthwaite"):
         fit_multilevel(y, vi, terms, test="kr")
     with pytest.raises(ValueError, match="method was 'DL'; accepted are REML or ML"):
         fit_multilevel(y, vi, terms, method="DL")

@@ -22,6 +22,7 @@ from igfmeta.cli.fit import fit
 from igfmeta.cli.forest import forest
 from igfmeta.cli.influence import influence
 from igfmeta.cli.joint import joint
+from igfmeta.cli.multilevel import multilevel
 from igfmeta.cli.pool import pool
 from igfmeta.cli.protocol import protocol_app
 from igfmeta.cli.risk import risk
@@ -43,6 +44,7 @@ app.command()(fit)
 app.command()(forest)
 app.command()(influence)
 app.command()(average)
+app.command()(multilevel)
 app.command()(bayes)
 app.command()(joint)
 app.command()(diagnose)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _COLUMNS = "Columns: exactly one set"
 _MODEL = "Model"
 _RANDOM = "Model random"
+_MULTILEVEL = "Model multilevel"
 
 
 def column(text: str) -> Any:
@@ -118,7 +119,45 @@ class GlmmOptions:
 
 
 @dataclass
-class FitRequest(GlmmOptions, RandomOptions, CommonOptions, TableOptions):
+class MultilevelOptions:
+    """The options of the model multilevel; its method is REML or ML."""
+
+    random: Annotated[
+        list[str] | None,
+        option(
+            "Random effects: '~ 1 | district/school', '~ outcome | study'; may be repeated, for crossed terms.",
+            panel=_MULTILEVEL,
+            metavar="FORMULA",
+        ),
+    ] = None
+    struct: Annotated[
+        str | None,
+        option(
+            "Of inner | outer: ID, DIAG, CS (default), HCS, UN, AR, HAR, CAR; one, or one for each formula.",
+            panel=_MULTILEVEL,
+        ),
+    ] = None
+    mods: Annotated[
+        str | None, option("Fixed effects, such as '~ outcome - 1'.", panel=_MULTILEVEL, metavar="FORMULA")
+    ] = None
+    cluster: Annotated[
+        str | None,
+        option("Rows whose sampling errors are correlated by --rho.", panel=_MULTILEVEL, metavar="COLUMN"),
+    ] = None
+    rho: Annotated[
+        float | None, option("Their assumed correlation; others are tried too.", panel=_MULTILEVEL, metavar="NUMBER")
+    ] = None
+    test: Annotated[
+        str,
+        option(
+            "z; or t with degrees of freedom: t (rows less coefficients), contain, groups, satterthwaite.",
+            panel=_MULTILEVEL,
+        ),
+    ] = "contain"
+
+
+@dataclass
+class FitRequest(MultilevelOptions, GlmmOptions, RandomOptions, CommonOptions, TableOptions):
     """Every option of `fit` about the table and the model; bases are listed from the last to the first in the help."""
 
     def columns(self) -> Columns:
@@ -129,7 +168,10 @@ class FitRequest(GlmmOptions, RandomOptions, CommonOptions, TableOptions):
 
     def labels(self) -> list[str]:
         """Return the columns of text that the table must have."""
-        return [name for name in (self.study, self.subgroup) if name is not None]
+        from igfmeta.synthesis.fit_multilevel import columns_of
+
+        named = columns_of(self.random or [], self.mods, self.cluster)
+        return [name for name in (self.study, self.subgroup, *named) if name is not None]
 
     def options(self, names: Iterable[str]) -> dict[str, Any]:
         """Return the values of the options with these names."""

@@ -74,3 +74,49 @@ def autocorrelated_covariance(vi: Any, cluster: Sequence[Any], time: Any, *, phi
     v: Floats = phi ** np.abs(np.subtract.outer(at, at)) * _together(cluster) * np.outer(se, se)
     np.fill_diagonal(v, variances)
     return v
+
+
+def joint_covariance(within: Any, outcome: Sequence[Any], comparison: Sequence[Any], *, rho: float) -> Floats:
+    """Return V of several outcomes of the same comparisons from that of each outcome by itself.
+
+    Sampling errors of two outcomes of one comparison have the correlation rho. Those of two comparisons that share a
+    control arm have rho times the correlation that sharing gives: the geometric mean of what it is for both outcomes,
+    or what it is for the one that both comparisons report.
+
+    Parameters
+    ----------
+    within : array_like of shape (k, k)
+        Covariances of each outcome; what it holds between outcomes is replaced.
+    outcome, comparison : sequence of length k
+        Which outcome of which comparison each row is.
+    rho : float
+
+    Examples
+    --------
+    >>> within = np.diag([0.04, 0.09])
+    >>> joint_covariance(within, ["os", "pfs"], ["trial", "trial"], rho=0.5).round(12).tolist()
+    [[0.04, 0.03], [0.03, 0.09]]
+    """
+    v = np.array(within, dtype=float)
+    variances = _checked(np.diag(v), comparison, "rho", rho)
+    se = np.sqrt(variances)
+    outcomes = np.unique([str(each) for each in outcome], return_inverse=True)[1]
+    pairs = np.unique([str(each) for each in comparison], return_inverse=True)[1]
+    shared = _shared_correlations(v / np.outer(se, se), outcomes, pairs)
+    apart = outcomes[:, None] != outcomes
+    between = shared[outcomes[:, None], outcomes, pairs[:, None], pairs]
+    return np.where(apart, rho * between * np.outer(se, se), v)
+
+
+def _shared_correlations(correlation: Floats, outcomes: Any, pairs: Any) -> Floats:
+    """Return the correlations of comparisons by two outcomes; shape (outcomes, outcomes, comparisons, comparisons)."""
+    n, m = int(outcomes.max()) + 1, int(pairs.max()) + 1
+    own = np.full((n, m, m), np.nan)
+    for o in range(n):
+        rows = np.flatnonzero(outcomes == o)
+        own[np.ix_([o], pairs[rows], pairs[rows])] = correlation[np.ix_(rows, rows)]
+    a, b = own[:, None], own[None, :]
+    both = np.sqrt(np.maximum(a, 0.0) * np.maximum(b, 0.0))
+    found = np.where(np.isnan(a), b, np.where(np.isnan(b), a, both))
+    found = np.where(np.isnan(found), 0.0, np.maximum(found, 0.0))
+    return np.where(np.eye(m, dtype=bool), 1.0, found)

@@ -151,26 +151,37 @@ def chart(
     return drawn
 
 
-def label_points(axes: Any, panel: Panel, x: Any, y: Any, labels: Sequence[str], *, most: int = 12) -> None:
+def label_points(
+    axes: Any, panel: Panel, x: Any, y: Any, labels: Sequence[str], *, most: int = 12, radius: Any = 2.5
+) -> None:
     """Write names beside the outermost points, each where it meets no other name, no point and no edge.
 
-    The points are taken from the one farthest from the middle inwards; a name that finds no room is left out.
+    The points are taken from the one farthest from the middle inwards; a name that finds no room is left out. `radius`
+    is that of the points on the page: one for all, or one for each.
     """
     px, py = np.asarray(panel.x(x)), np.asarray(panel.y(y))
     centre = np.median(px), np.median(py)
     order = np.argsort(-np.hypot((px - centre[0]) / panel.width, (py - centre[1]) / panel.height), kind="stable")
-    taken = [(a - 2.5, b - 2.5, a + 2.5, b + 2.5) for a, b in zip(px, py, strict=True)]
+    r = np.broadcast_to(np.asarray(radius, dtype=float), px.shape)
+    taken = [(a - c, b - c, a + c, b + c) for a, b, c in zip(px, py, r, strict=True)]
     written_names = 0
     for i in order.tolist():
         text, size = plain(labels[i]), SMALL - 1
         w, h = text_width(text, size), size
-        for left, top in ((px[i] + 5, py[i] - h / 2), (px[i] - 7 - w, py[i] - h / 2), (px[i] - w / 2, py[i] - 5 - h),
-                          (px[i] - w / 2, py[i] + 5)):  # fmt: skip
+        off = r[i] + 2.5
+        # Each name is held at the end that is next to its point, so that a wrong width moves only the other end.
+        for left, top, ha in (
+            (px[i] + off, py[i] - h / 2, "left"),
+            (px[i] - off - 1 - w, py[i] - h / 2, "right"),
+            (px[i] - w / 2, py[i] - off - h, "center"),
+            (px[i] - w / 2, py[i] + off, "center"),
+        ):
             box = (left, top, left + w, top + h)
             inside = (box[0] >= panel.left + 1 and box[2] <= panel.right and box[1] >= panel.top
                       and box[3] <= panel.bottom - 1)  # fmt: skip
             if inside and not any(_meet(box, other) for j, other in enumerate(taken) if j != i):
-                axes.text(left, top + h / 2, text, size=size, va="center", color=GREY)
+                held = {"left": left, "right": left + w, "center": left + w / 2}[ha]
+                axes.text(held, top + h / 2, text, size=size, ha=ha, va="center", color=GREY, zorder=6)
                 taken.append(box)
                 written_names += 1
                 break

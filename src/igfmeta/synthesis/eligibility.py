@@ -58,7 +58,7 @@ def _why_measure(row: Row, question: Question, use: str) -> str | None:
     return None
 
 
-def _comparison(row: Row) -> tuple[str, ...]:
+def comparison_of(row: Row) -> tuple[str, ...]:
     """What makes two rows results of the same patients: one study, comparison and stratum."""
     keys = ("study_id", "experimental", "control", "tumor_type", "tumor_subtype", "population")
     return tuple(str(row[key]) for key in keys)
@@ -125,7 +125,7 @@ def once_per_study(rows: Sequence[Row], question: Question) -> tuple[list[Row], 
     with_primary = {row["study_id"] for row in rows if row["use"] == "primary"}
     unused = []
     for row in ranked:
-        key = _comparison(row)
+        key = comparison_of(row)
         if key in chosen:
             reason = f"the same comparison counts once, by row {chosen[key]['row_id']} ({chosen[key]['outcome']})"
             unused.append(left_out(row, reason))

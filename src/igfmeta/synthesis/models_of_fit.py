@@ -53,6 +53,11 @@ MODELS: dict[str, FitModel] = {
         "Stijnen, Hamza & Ozdemir 2010",
         "igfmeta.synthesis.fit_counts:fit_glmm",
     ),
+    "multilevel": FitModel(
+        "nested, crossed and multivariate random effects",
+        "Konstantopoulos 2011; van Houwelingen, Arends & Stijnen 2002",
+        "igfmeta.synthesis.fit_multilevel:fit_multilevel",
+    ),
 }
 MODEL_NAMES = tuple(MODELS)
 

@@ -116,9 +116,10 @@ def _between(groups: Sequence[Group]) -> BetweenGroups | None:
     return BetweenGroups(q=q, df=df, p_value=p_value, groups=len(groups))
 
 
-def _usable(
+def usable_effects(
     rows: Sequence[Row], question: Question, use: str, criteria: Mapping[str, Any], sources: Sources
 ) -> tuple[list[RowEffect], list[Unused]]:
+    """Return the effects that answer a question, one for each comparison, and the rows that do not with the reason."""
     candidates, unused = eligible(
         rows, question, use=use, regimen=criteria.get("regimen"), contrast=criteria.get("contrast")
     )
@@ -157,7 +158,7 @@ def effects_for(
     question = questions([outcome], measure, outcome_vocabulary(evidence))[0]
     sources = Sources.of(evidence.table("sources"))
     rows = evidence.select(**criteria).table("trials")
-    effects, unused = _usable(rows, question, use, criteria, sources)
+    effects, unused = usable_effects(rows, question, use, criteria, sources)
     if not effects:
         raise NothingToPool(_no_answer(question, unused).reason)
     return question, effects, sources
@@ -242,7 +243,7 @@ def pool(
     answers: list[Answer] = []
     unanswered: list[NoAnswer] = []
     for question in asked:
-        effects, unused = _usable(rows, question, use, criteria, sources)
+        effects, unused = usable_effects(rows, question, use, criteria, sources)
         if not effects:
             unanswered.append(_no_answer(question, unused))
             continue

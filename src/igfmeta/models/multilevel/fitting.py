@@ -17,15 +17,17 @@ from igfmeta.models.multilevel.inference import (
     Omnibus,
     coefficient_tests,
     containment_df,
+    group_df,
     joint_df,
     omnibus,
     satterthwaite_df,
 )
 from igfmeta.models.multilevel.layout import arrange, exchangeable
 from igfmeta.models.multilevel.likelihood import Evaluated, Likelihood
-from igfmeta.models.multilevel.profile import profile_limits
+from igfmeta.models.multilevel.profile import profile_limits, wald_reach
 from igfmeta.models.multilevel.results import Certificate, Component, MultilevelFit
 from igfmeta.models.multilevel.search import ZERO, Maximum, maximize
+from igfmeta.models.multilevel.structures import Natural
 from igfmeta.models.multilevel.terms import Term
 from igfmeta.numerics import Floats, chi2_upper
 
@@ -33,7 +35,7 @@ METHODS = ("REML", "ML")
 
 
 @dataclass(frozen=True, eq=False)
-class _Scaled:
+class Scaled:
     """The problem in units of the typical sampling error, as residuals from a first fit, with orthonormal columns."""
 
     y: Floats
@@ -72,8 +74,9 @@ def fit_multilevel(
     names, labels : sequence of str, optional
         Of the columns of x, and of the rows, for tables and messages.
     method : {"REML", "ML"}
-    test : {"z", "t", "contain", "satterthwaite"}
-        Normal, or t with k - p, containment or Satterthwaite degrees of freedom.
+    test : {"z", "t", "contain", "groups", "satterthwaite"}
+        Normal, or t with k - p, containment, group or Satterthwaite degrees of freedom; see
+        `igfmeta.models.multilevel.inference`.
     level : float
         Of every interval.
     intervals : bool
@@ -113,7 +116,7 @@ def fit_multilevel(
     covariance = checked_covariance(np.asarray(v, dtype=float), named)
     design, columns = checked_design(x, k, names)
     checked_terms(terms, k, design.shape[1])
-    scaled = _scaled(y, covariance, design)
+    scaled = scaled_problem(y, covariance, design)
     worked = [exchangeable(term) for term in terms]
     structures = [term.structure for term in worked]
     likelihood = Likelihood(
@@ -184,7 +187,8 @@ def _effects(yi: Any) -> Floats:
     return y
 
 
-def _scaled(y: Floats, v: Floats, x: Floats) -> _Scaled:
+def scaled_problem(y: Floats, v: Floats, x: Floats) -> Scaled:
+    """Return the problem in units in which the median sampling variance is 1; X b = Q (R b), y = X shift + unit r."""
     variances = np.diag(v) if v.ndim == 2 else v
     unit = float(np.sqrt(np.median(variances)))
     q, r = np.linalg.qr(x)
@@ -193,7 +197,7 @@ def _scaled(y: Floats, v: Floats, x: Floats) -> _Scaled:
     # A second pass takes off what rounding left of large common values.
     left = y - q @ shift
     more = np.linalg.lstsq(q * w[:, None], left * w, rcond=None)[0]
-    return _Scaled((left - q @ more) / unit, v / unit**2, q, r, np.linalg.solve(r, shift + more), unit)
+    return Scaled((left - q @ more) / unit, v / unit**2, q, r, np.linalg.solve(r, shift + more), unit)
 
 
 def _df(
@@ -205,7 +209,9 @@ def _df(
         return np.full(p, np.inf)
     if test == "t":
         return np.full(p, max(1.0, float(k - p)))
-    return containment_df(x, terms) if test == "contain" else satterthwaite_df(likelihood, found, maximum, back)
+    if test == "satterthwaite":
+        return satterthwaite_df(likelihood, found, maximum, back)
+    return containment_df(x, terms) if test == "contain" else group_df(x, terms)
 
 
 def _omnibus(
@@ -252,25 +258,43 @@ def _components(
                 theta = maximum.theta.copy()
                 theta[at] = moved
                 ends = profile_limits(
-                    likelihood.with_structures(others), maximum, theta, at.start + natural.index, level=level,
-                    highest=np.inf if variance else np.pi,
+                    likelihood.with_structures(others), maximum.log_likelihood, theta, at.start + natural.index,
+                    level=level, reach=wald_reach(maximum.hessian, at.start + natural.index, level),
+                    ends=(0.0, np.inf if variance else np.pi),
                 )  # fmt: skip
                 limits = ends if variance else (ends[1], ends[0])
                 limits = tuple(  # type: ignore[assignment]
                     end if np.isnan(end) else structure.at(natural, end) * scale for end in limits
                 )
+            undetermined = not variance and _varies_not(term, natural, own)
+            if undetermined:
+                limits = (np.nan, np.nan)
             out.append(
                 Component(
                     term=original.label,
                     kind=natural.name,
                     of=tuple(original.inner_levels[i] for i in natural.levels),
-                    estimate=value * scale,
+                    estimate=None if undetermined else value * scale,
                     ci_lower=None if np.isnan(limits[0]) else float(limits[0]),
                     ci_upper=None if np.isnan(limits[1]) else float(limits[1]),
-                    groups=len(np.unique(original.group)),
+                    groups=_groups(original, natural.levels),
                 )
             )
     return tuple(out), boundary
+
+
+def _groups(term: Term, levels: tuple[int, ...]) -> int:
+    """Return how many groups have these inner levels; all groups for a parameter of all levels."""
+    if term.inner is None:
+        return len(np.unique(term.group))
+    having = [set(term.group[term.inner == level].tolist()) for level in levels]
+    return len(set(term.group.tolist()).intersection(*having))
+
+
+def _varies_not(term: Term, natural: Natural, theta: Floats) -> bool:
+    """Return whether a correlation is with effects whose variance is 0."""
+    sd = theta[: term.structure.n_sd]
+    return bool((sd[list(natural.levels)] if len(sd) > 1 and natural.levels else sd).min() <= ZERO)
 
 
 def _remarks(maximum: Maximum, components: Sequence[Component], test: str) -> tuple[str, ...]:
@@ -284,12 +308,15 @@ def _remarks(maximum: Maximum, components: Sequence[Component], test: str) -> tu
         )
     if maximum.multimodal:
         remarks.append("The likelihood has more than one maximum; the highest was taken.")
-    zero = [f"{c.label} of {c.term}" for c in components if c.kind == "variance" and c.estimate <= 0]
+    zero = [f"{c.label} of {c.term}" for c in components if c.kind == "variance" and c.estimate == 0]
     if zero:
         remarks.append(f"Estimated at 0, the boundary: {', '.join(zero)}.")
-    edge = [f"{c.label} of {c.term}" for c in components if c.kind == "correlation" and abs(c.estimate) > 1 - 1e-8]
+    correlations = [c for c in components if c.kind == "correlation"]
+    edge = [f"{c.label} of {c.term}" for c in correlations if c.estimate is not None and abs(c.estimate) > 1 - 1e-8]
     if edge:
         remarks.append(f"Estimated at its limit: {', '.join(edge)}; the value itself says little.")
+    if any(c.estimate is None for c in correlations):
+        remarks.append("A correlation with effects whose variance is 0 is undetermined.")
     if zero and test == "satterthwaite":
         remarks.append("Satterthwaite's degrees of freedom take a variance estimated at 0 as known to be 0.")
     return tuple(remarks)

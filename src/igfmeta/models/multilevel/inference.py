@@ -16,6 +16,7 @@ TESTS = {
     "z": "normal",
     "t": "t with k - p degrees of freedom",
     "contain": "t with containment degrees of freedom",
+    "groups": "t with the groups of a coefficient, less its columns",
     "satterthwaite": "t with Satterthwaite degrees of freedom",
 }
 
@@ -61,6 +62,29 @@ def containment_df(x: Floats, terms: Sequence[Term]) -> Floats:
     for column in x.T:
         levels = [len(np.unique(codes)) for codes in factors if _constant_within(column, codes)]
         df.append(max(1.0, float(min([k, *levels]) - p)))
+    return np.array(df)
+
+
+def group_df(x: Floats, terms: Sequence[Term]) -> Floats:
+    """Return, for each column, the groups in which it is not 0, of the term with the fewest, less columns; at least 1.
+
+    The columns are those that its rows tell apart. For the mean of one of several outcomes: its studies less 1, as if
+    it were pooled alone, where containment counts the rows of all outcomes. Low for moderators that vary within groups.
+
+    Examples
+    --------
+    >>> from igfmeta.models.multilevel.terms import parse
+    >>> columns = {"study": ["a", "a", "b", "b", "c"], "outcome": ["os", "pfs", "os", "pfs", "os"]}
+    >>> x = np.array([[name == "os", name == "pfs"] for name in columns["outcome"]], dtype=float)
+    >>> terms = parse("~ outcome | study", columns, struct="UN")
+    >>> group_df(x, terms).tolist(), containment_df(x, terms).tolist()
+    ([2.0, 1.0], [3.0, 3.0])
+    """
+    df = []
+    for column in x.T:
+        rows = column != 0
+        groups = min(len(np.unique(term.group[rows])) for term in terms)
+        df.append(max(1.0, float(groups - np.linalg.matrix_rank(x[rows]))))
     return np.array(df)
 
 

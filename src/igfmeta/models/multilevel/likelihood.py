@@ -93,13 +93,15 @@ def _slices(structures: Sequence[Covariance]) -> list[slice]:
 
 
 def _conditional(g: Floats, t: Floats) -> tuple[Floats, float]:
-    """Return q = (I + G T)^-1 G of each group, and the sum of log|I + G T|."""
+    """Return q = (I + G T)^-1 G of each group, and the sum of log|I + G T|; with G = F F', q = F (I + F'T F)^-1 F'."""
     if g.shape[0] == 1:
         m = 1 + g[0, 0] * t
         return g[0, 0] / m, float(np.log(m).sum())
-    m = np.eye(len(g)) + g @ t
-    q = np.linalg.solve(m, np.broadcast_to(g, m.shape))
-    return 0.5 * (q + q.swapaxes(-1, -2)), float(np.linalg.slogdet(m)[1].sum())
+    values, vectors = np.linalg.eigh(g)
+    f = vectors * np.sqrt(np.maximum(values, 0.0))
+    root = np.linalg.cholesky(np.eye(len(g)) + f.T @ t @ f)
+    half = np.linalg.solve(root, np.broadcast_to(f.T, root.shape))
+    return half.swapaxes(-1, -2) @ half, 2 * float(np.log(np.diagonal(root, axis1=-2, axis2=-1)).sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,8 +193,11 @@ class Likelihood:
         return self._up(theta).log_likelihood
 
     def gradient(self, theta: Floats) -> tuple[float, Floats]:
-        """Return the log-likelihood and its slope in the free parameters."""
-        found = self.evaluate(theta)
+        """Return the log-likelihood and its slope in the free parameters; minus infinity where it has no value."""
+        try:
+            found = self.evaluate(theta)
+        except np.linalg.LinAlgError:
+            return -np.inf, np.zeros(len(theta))
         return found.log_likelihood, self.chain(theta, found.adjoints)
 
     def chain(self, theta: Floats, adjoints: Sequence[Floats]) -> Floats:
@@ -218,11 +223,11 @@ class Likelihood:
         zz, zc, cc = s[: self.q, : self.q], s[: self.q, self.q :], s[self.q :, self.q :]
         crossed = np.zeros((0, 0))
         if self.q:
-            gz = self._crossed_covariance(g)
-            m = np.eye(self.q) + gz @ zz
-            crossed = np.linalg.solve(m, gz)
-            crossed = 0.5 * (crossed + crossed.T)
-            log_det += float(np.linalg.slogdet(m)[1])
+            f = self._crossed_factor(g)
+            root_z = np.linalg.cholesky(np.eye(self.q) + f.T @ zz @ f)
+            half = linalg.solve_triangular(root_z, f.T, lower=True)
+            crossed = half.T @ half
+            log_det += 2 * float(np.log(np.diag(root_z)).sum())
             cc = cc - zc.T @ crossed @ zc
         root = linalg.cho_factor(cc[:-1, :-1], lower=True)
         coef = linalg.cho_solve(root, cc[:-1, -1])
@@ -234,10 +239,13 @@ class Likelihood:
         vcov = linalg.cho_solve(root, np.eye(self.p))
         return _Up(g, base, steps, zz, zc, crossed, coef, vcov, rss, -0.5 * log_likelihood)
 
-    def _crossed_covariance(self, g: Sequence[Floats]) -> Floats:
+    def _crossed_factor(self, g: Sequence[Floats]) -> Floats:
+        """Return F with F F' = I x G of the crossed terms."""
         out = np.zeros((self.q, self.q))
         for i, at in self.layout.crossed:
-            out[at, at] = np.kron(np.eye((at.stop - at.start) // len(g[i])), g[i])
+            values, vectors = np.linalg.eigh(g[i])
+            root = vectors * np.sqrt(np.maximum(values, 0.0))
+            out[at, at] = np.kron(np.eye((at.stop - at.start) // len(g[i])), root)
         return out
 
     def evaluate(self, theta: Floats) -> Evaluated:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from igfmeta.models.multilevel.likelihood import Likelihood
-from igfmeta.models.multilevel.search import Maximum, Space, climb, space_of
+from igfmeta.models.multilevel.search import Space, climb, space_of
 from igfmeta.numerics import Floats, chi2_quantile
 
 #: Relative width at which a limit is found, and steps at most.
@@ -43,48 +43,52 @@ class _Profile:
 
 
 def profile_limits(
-    likelihood: Likelihood, maximum: Maximum, theta: Floats, index: int, *, level: float, highest: float
-) -> tuple[float, float]:
+    likelihood: Likelihood, top: float, theta: Floats, index: int, *, level: float, reach: float,
+    ends: tuple[float, float] = (0.0, np.inf),
+) -> tuple[float, float]:  # fmt: skip
     """Return the limits of one free parameter.
 
     Parameters
     ----------
     likelihood : Likelihood
-    maximum : Maximum
+    top : float
+        The highest log-likelihood.
     theta : ndarray
-        The maximum in the parameters of `likelihood`.
+        Where it is.
     index : int
+        The parameter.
     level : float
-    highest : float
-        Where the parameter ends: infinity, or pi for an angle. It starts at 0.
+    reach : float
+        About how far from the maximum the limits are.
+    ends : (float, float)
+        Of the parameter's range.
 
     Returns
     -------
     lower, upper : float
-        0 or `highest` where the likelihood does not reject the end of the range; NaN where no limit is found.
+        An end of the range where the likelihood does not reject it; NaN where no limit is found.
     """
     free = space_of(likelihood)
     space = Space(free.bounded, np.arange(len(theta)) == index)
     drop = 0.5 * float(chi2_quantile(level, 1))
-    ends = []
-    for direction in (-1.0, 1.0):
-        profile = _Profile(likelihood, maximum.log_likelihood, index, drop, space, theta.copy())
-        ends.append(_limit(profile, float(theta[index]), direction, highest, _reach(maximum, index, drop)))
-    return ends[0], ends[1]
+    limits = []
+    for direction, end in zip((-1.0, 1.0), ends, strict=True):
+        profile = _Profile(likelihood, top, index, drop, space, theta.copy())
+        limits.append(_limit(profile, float(theta[index]), direction, end, reach))
+    return float(limits[0]), float(limits[1])
 
 
-def _reach(maximum: Maximum, index: int, drop: float) -> float:
-    """Return about how far the limit is: the Wald distance where the curvature says it."""
-    curvature = maximum.hessian[index, index] if index < len(maximum.hessian) else 0.0
-    return float(np.sqrt(2 * drop / curvature)) if curvature > 0 else 1.0
+def wald_reach(hessian: Floats, index: int, level: float) -> float:
+    """Return the Wald distance of a limit from the maximum; 1 where the curvature does not say it."""
+    curvature = float(hessian[index, index])
+    return float(np.sqrt(chi2_quantile(level, 1) / curvature)) if curvature > 0 else 1.0
 
 
-def _limit(profile: _Profile, centre: float, direction: float, highest: float, reach: float) -> float:
-    end = 0.0 if direction < 0 else highest
+def _limit(profile: _Profile, centre: float, direction: float, end: float, reach: float) -> float:
     if abs(end - centre) < 1e-12:
         return end
     inside, outside = centre, None
-    step = min(reach, 1.0) if np.isfinite(highest) else reach
+    step = reach
     for _ in range(DOUBLINGS):
         there = centre + direction * step
         if np.isfinite(end) and (there - end) * direction >= 0:

@@ -24,17 +24,18 @@ class Component:
     kind : {"variance", "correlation"}
     of : tuple of str
         Inner levels that it is of; empty where it is of all.
-    estimate : float
+    estimate : float or None
+        None for a correlation that is undetermined, because a variance is 0.
     ci_lower, ci_upper : float or None
         Profile-likelihood limits; None where not asked for, or where the likelihood never falls far enough.
     groups : int
-        Levels of the grouping factor.
+        Levels of the grouping factor that have the inner levels.
     """
 
     term: str
     kind: str
     of: tuple[str, ...]
-    estimate: float
+    estimate: float | None
     ci_lower: float | None
     ci_upper: float | None
     groups: int

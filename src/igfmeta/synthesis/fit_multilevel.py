@@ -1,0 +1,215 @@
+"""`fit --model multilevel`: nested, crossed and multivariate random effects on any table."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from igfmeta.effects.sampling_covariance import assumed_covariance
+from igfmeta.errors import InputError, NothingToPool, Problem, check_level, listed
+from igfmeta.models.multilevel.fitting import fit_multilevel as fit_model
+from igfmeta.models.multilevel.terms import Term, parse
+from igfmeta.numerics import Floats
+from igfmeta.synthesis.formula_design import design, variables
+from igfmeta.synthesis.inputs import Columns, effects_from
+from igfmeta.synthesis.multilevel_results import SWEEP, MultilevelResult, MultilevelRow, Swept
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def columns_of(random: Sequence[str], mods: str | None, cluster: str | None) -> list[str]:
+    """Return the columns that formulas and the cluster name.
+
+    Examples
+    --------
+    >>> columns_of(["~ 1 | district/school", "~ outcome | study"], "~ year", None)
+    ['district', 'school', 'outcome', 'study', 'year']
+    """
+    names = [
+        name.strip() for formula in random for name in re.split(r"[|/]", formula.strip().removeprefix("~")) if name
+    ]
+    names += [] if mods is None else variables(mods)
+    names += [] if cluster is None else [cluster]
+    return [name for name in dict.fromkeys(names) if name not in ("1", "")]
+
+
+def paired(random: Sequence[str] | None, struct: Sequence[str] | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the formulas with a structure each: one for all, or one for each formula.
+
+    Examples
+    --------
+    >>> paired(["~ 1 | a", "~ b | c"], ["UN"])
+    (('~ 1 | a', '~ b | c'), ('UN', 'UN'))
+    """
+    if not random:
+        raise InputError(
+            "random is missing: a formula such as '~ 1 | study', '~ 1 | district/school' or '~ outcome | study'."
+        )
+    kinds = list(struct) if struct else ["CS"]
+    if len(kinds) not in (1, len(random)):
+        raise InputError(
+            f"struct has {len(kinds)} structures for {len(random)} random formulas; accepted is one for all, "
+            "or one for each."
+        )
+    return tuple(random), tuple(kinds * len(random) if len(kinds) == 1 else kinds)
+
+
+def fit_multilevel(
+    table: pd.DataFrame,
+    columns: Columns,
+    *,
+    random: Sequence[str] | str | None = None,
+    struct: Sequence[str] | str | None = None,
+    mods: str | None = None,
+    cluster: str | None = None,
+    rho: float | None = None,
+    method: str = "REML",
+    test: str = "contain",
+    level: float = 0.95,
+    measure: str | None = None,
+    scale: str | None = None,
+    ci_level: float = 0.95,
+    zero_cells: str = "only0",
+    study: str | None = None,
+) -> MultilevelResult:
+    """Fit a multilevel or multivariate model to the rows of a table.
+
+    Parameters
+    ----------
+    table : DataFrame
+    columns : Columns
+        Which columns hold the effects.
+    random : str or sequence of str
+        Formulas: `~ 1 | district/school`, `~ outcome | study`; terms of several formulas may be crossed.
+    struct : str or sequence of str, optional
+        Of `inner | outer`: ID, DIAG, CS (default), HCS, UN, AR, HAR, CAR; one for all formulas or one for each.
+    mods : str, optional
+        Formula of the fixed effects; default an intercept.
+    cluster : str, optional
+        Column: sampling errors of rows with the same text have the correlation `rho`; asks for `rho`.
+    rho : float, optional
+        The correlation; results are also given under 0, 0.3, 0.5, 0.7 and 0.9.
+    method : {"REML", "ML"}
+    test : {"z", "t", "contain", "groups", "satterthwaite"}
+    level, measure, scale, ci_level, zero_cells
+        As of other models.
+    study : str, optional
+        Column with the labels of the rows.
+
+    Raises
+    ------
+    InputError
+        Columns, formulas and values that cannot be used.
+    NothingToPool
+        No row is usable.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"yi": [0.1, 0.2, 0.9, 1.1, 0.4, 0.6], "vi": [0.02] * 6, "study": list("aabbcc")})
+    >>> result = fit_multilevel(table, Columns(yi="yi", vi="vi"), random="~ 1 | study")
+    >>> result.fit.coef.round(3).tolist(), result.fit.components[0].groups
+    ([0.55], 3)
+    """
+    check_level(level)
+    formulas, kinds = paired(_several(random), _several(struct, parted=","))
+    _check_cluster(cluster, rho)
+    effects = effects_from(table, columns, measure=measure, scale=scale, ci_level=ci_level, zero_cells=zero_cells)  # type: ignore[arg-type]
+    usable = effects.usable
+    if not usable.any():
+        raise NothingToPool("There is no usable row in the table.")
+    sizes, kept = effects.sizes, table[usable]
+    kept.attrs.update(table.attrs)
+    labels = [_label(table, i, study) for i in range(len(table))]
+    terms = _terms(formulas, kinds, kept)
+    x, names = (None, None) if mods is None else design(mods, kept)
+    clusters = None if cluster is None else [str(value) for value in _column(kept, cluster)]
+    used = [label for label, use in zip(labels, usable, strict=True) if use]
+
+    def fitted(correlation: float | None, *, intervals: bool) -> Any:
+        v = _covariance(sizes.vi[usable], clusters, correlation)
+        return fit_model(
+            sizes.yi[usable], v, terms, x=x, names=names, labels=used, method=method, test=test, level=level,
+            intervals=intervals,
+        )  # fmt: skip
+
+    return MultilevelResult(
+        title=_title(table, len(used)),
+        measure=sizes.measure,
+        random=formulas,
+        struct=kinds,
+        mods=mods,
+        cluster=cluster,
+        rho=rho,
+        fit=fitted(rho, intervals=True),
+        sweep=tuple(Swept(each, fitted(each, intervals=False)) for each in (SWEEP if clusters else ())),
+        surrogacy=None,
+        rows=tuple(
+            MultilevelRow(
+                label=label,
+                outcome="",
+                yi=float(sizes.yi[i]) if usable[i] else None,
+                vi=float(sizes.vi[i]) if usable[i] else None,
+                derivation=sizes.derivation[i],
+                reason=sizes.reason[i],
+                row=_row_number(table, i),
+            )
+            for i, label in enumerate(labels)
+        ),
+        trial=tuple(used),
+        unused=(),
+        remarks=(),
+        file=table.attrs.get("file"),
+        origin=str(table.attrs.get("file", "table")),
+        fingerprint=hashlib.sha256(table.to_csv(index=False).encode()).hexdigest(),
+    )
+
+
+def _several(given: Sequence[str] | str | None, parted: str | None = None) -> list[str] | None:
+    if isinstance(given, str):
+        return [part.strip() for part in given.split(parted)] if parted else [given]
+    return None if given is None else list(given)
+
+
+def _check_cluster(cluster: str | None, rho: float | None) -> None:
+    if (cluster is None) != (rho is None):
+        given, missing = ("cluster", "rho") if rho is None else ("rho", "cluster")
+        raise InputError(
+            f"{given} was given without {missing}: rho is the assumed correlation of sampling errors between rows of "
+            "one cluster."
+        )
+
+
+def _column(frame: pd.DataFrame, name: str) -> list[Any]:
+    if name not in frame.columns:
+        raise InputError(
+            Problem(
+                f"there is no column {name!r}; the columns are {listed(frame.columns)}.", file=frame.attrs.get("file")
+            )
+        )
+    return list(frame[name].tolist())
+
+
+def _terms(formulas: Sequence[str], kinds: Sequence[str], frame: pd.DataFrame) -> list[Term]:
+    columns = {str(name): frame[name].tolist() for name in frame.columns}
+    return [term for f, kind in zip(formulas, kinds, strict=True) for term in parse(f, columns, struct=kind)]
+
+
+def _covariance(vi: Floats, clusters: list[str] | None, rho: float | None) -> Floats:
+    return vi if clusters is None or rho is None else assumed_covariance(vi, clusters, rho=rho)
+
+
+def _row_number(frame: pd.DataFrame, at: int) -> int:
+    return int(frame.index[at]) if frame.index.name == "row" else at + 1
+
+
+def _label(frame: pd.DataFrame, at: int, study: str | None) -> str:
+    number = f"row {_row_number(frame, at)}"
+    return number if study is None else f"{_column(frame, study)[at]} ({number})"
+
+
+def _title(table: pd.DataFrame, k: int) -> str:
+    return f"{table.attrs.get('file', 'Table')}: multilevel model, {k} rows"

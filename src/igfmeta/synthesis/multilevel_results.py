@@ -1,0 +1,157 @@
+"""What `multilevel` and `fit --model multilevel` return: the fit, the sweep over rho, and where the rows are from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from igfmeta.effects.scales import natural
+from igfmeta.models.multilevel.results import MultilevelFit
+from igfmeta.models.multilevel.surrogacy import Surrogacy
+from igfmeta.synthesis.eligibility import Unused
+from igfmeta.version import __version__
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Correlations of sampling errors within a cluster under which results are given beside that asked for.
+SWEEP = (0.0, 0.3, 0.5, 0.7, 0.9)
+
+
+@dataclass(frozen=True, eq=False)
+class Swept:
+    """The fit under one assumed correlation within clusters, and the line that it implies where there is one."""
+
+    rho: float
+    fit: MultilevelFit
+    surrogacy: Surrogacy | None = None
+
+
+@dataclass(frozen=True)
+class MultilevelRow:
+    """One row of the model, or one that could not be used, with the reason."""
+
+    label: str
+    outcome: str
+    yi: float | None
+    vi: float | None
+    derivation: str
+    reason: str | None
+    row: int | None = None
+    row_id: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class MultilevelResult:
+    """A multilevel or multivariate model of a table or of the evidence.
+
+    Attributes
+    ----------
+    title : str
+    measure : str
+        It fixes the scale of the analysis.
+    random, struct : tuple of str
+        Formulas of the random terms, and their structures.
+    mods : str or None
+    cluster : str or None
+        What sampling errors are correlated within.
+    rho : float or None
+    fit : MultilevelFit
+    sweep : tuple of Swept
+        By assumed correlation; empty where none is assumed.
+    surrogacy : Surrogacy or None
+    rows : tuple of MultilevelRow
+        Used and not used, in the order of the table.
+    trial : tuple of str
+        Of each used row: the comparison that it is of.
+    unused : tuple of Unused
+        Rows of the evidence that do not answer the question.
+    remarks : tuple of str
+    file : str or None
+    origin, fingerprint : str
+    """
+
+    title: str
+    measure: str
+    random: tuple[str, ...]
+    struct: tuple[str, ...]
+    mods: str | None
+    cluster: str | None
+    rho: float | None
+    fit: MultilevelFit
+    sweep: tuple[Swept, ...]
+    surrogacy: Surrogacy | None
+    rows: tuple[MultilevelRow, ...]
+    trial: tuple[str, ...]
+    unused: tuple[Unused, ...]
+    remarks: tuple[str, ...]
+    file: str | None
+    origin: str
+    fingerprint: str
+
+    @property
+    def used(self) -> tuple[MultilevelRow, ...]:
+        """The rows of the model, in its order."""
+        return tuple(row for row in self.rows if row.reason is None)
+
+    def natural(self, value: float | None) -> float | None:
+        """Return a value of the analysis scale on the reader's scale."""
+        return None if value is None else float(natural(self.measure, value))
+
+    def _coefficients(self, fit: MultilevelFit) -> list[dict[str, Any]]:
+        scaled = ("coef", "ci_lower", "ci_upper")
+        return [
+            {**each, "natural": {name: self.natural(each[name]) for name in scaled}}
+            for each in fit.to_dict()["coefficients"]
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain lists, dictionaries, strings and numbers (JSON)."""
+        return {
+            "igfmeta": __version__,
+            "data": {"file": self.file, "origin": self.origin, "sha256": self.fingerprint},
+            "title": self.title,
+            "measure": self.measure,
+            "random": list(self.random),
+            "struct": list(self.struct),
+            "mods": self.mods,
+            "cluster": self.cluster,
+            "rho": self.rho,
+            **self.fit.to_dict(),
+            "coefficients": self._coefficients(self.fit),
+            "surrogacy": None if self.surrogacy is None else self.surrogacy.to_dict(),
+            "sweep": [
+                {
+                    "rho": each.rho,
+                    "log_likelihood": each.fit.log_likelihood,
+                    "coefficients": self._coefficients(each.fit),
+                    "components": each.fit.to_dict()["components"],
+                    "surrogacy": None if each.surrogacy is None else each.surrogacy.to_dict(),
+                }
+                for each in self.sweep
+            ],
+            "rows": [dict(row.__dict__) for row in self.rows],
+            "unused": [
+                {"row_id": u.row_id, "study_id": u.study_id, "outcome": u.outcome, "reason": u.reason}
+                for u in self.unused
+            ],
+            "remarks": [*self.fit.remarks, *self.remarks],
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per coefficient and per variance or correlation, under each assumed correlation."""
+        import pandas as pd
+
+        out = []
+        for rho, fit in [(self.rho, self.fit), *((each.rho, each.fit) for each in self.sweep)]:
+            for c in self._coefficients(fit):
+                shown = {name: c["natural"][name] for name in ("coef", "ci_lower", "ci_upper")}
+                out.append({"rho": rho, "kind": "coefficient", "term": "", "label": c["name"],
+                            "estimate": shown["coef"], "ci_lower": shown["ci_lower"], "ci_upper": shown["ci_upper"],
+                            "se": c["se"], "df": c["df"], "p_value": c["p_value"]})  # fmt: skip
+            out += [
+                {"rho": rho, "kind": part.kind, "term": part.term, "label": part.label, "estimate": part.estimate,
+                 "ci_lower": part.ci_lower, "ci_upper": part.ci_upper}
+                for part in fit.components
+            ]  # fmt: skip
+        return pd.DataFrame(out)

@@ -1,0 +1,72 @@
+"""`igfmeta multilevel` and `fit --model multilevel` as a user meets them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from igfmeta.cli import app as cli
+
+CASES = Path(__file__).parents[1] / "published" / "cases" / "data"
+SCHOOLS = str(CASES / "14_konstantopoulos2011_three_level.csv")
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    def go(*arguments):
+        monkeypatch.setattr("sys.argv", ["igfmeta", *arguments])
+        status = cli._run()
+        out = capsys.readouterr()
+        return status, out.out, out.err
+
+    return go
+
+
+def test_the_figure_and_the_numbers_of_two_outcomes(run, tmp_path):
+    figure = tmp_path / "line.svg"
+    status, out, err = run(
+        "multilevel", "--class", "antibody", "--outcome", "os,pfs", "--rho", "0", "--format", "json", "--figure",
+        str(figure),
+    )  # fmt: skip
+    assert status == 0
+    result = json.loads(out)
+    assert [c["name"] for c in result["coefficients"]] == ["os", "pfs"]
+    assert [each["rho"] for each in result["sweep"]] == [0.0, 0.3, 0.5, 0.7, 0.9]
+    assert "Written" in err
+    drawn = figure.read_text()
+    assert "So few trials cannot validate a surrogate." in drawn
+    assert "Fuchs 2015 (GAMMA) b" in drawn
+
+
+def test_a_table_of_anybody(run):
+    status, out, _ = run(
+        "fit", "--data", SCHOOLS, "--yi", "yi", "--vi", "vi", "--model", "multilevel", "--random",
+        "~ 1 | district/school", "--format", "markdown",
+    )  # fmt: skip
+    assert status == 0
+    assert "| district/school | σ² | 0.0327 | 0.181 | 0.0163, 0.0628 | 56 | 31.9 % |" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["multilevel", "--rho", "1.5"], "rho was 1.5"),
+        (["multilevel", "--outcome", "os", "--figure", "x.svg"], "two outcomes"),
+        (["multilevel", "--figure", "x.gif"], "accepted are .svg, .pdf, .png"),
+        (["multilevel", "--struct", "XX"], "struct was 'XX'"),
+        (["multilevel", "--test", "kr"], "test was 'kr'"),
+        (["fit", "--data", SCHOOLS, "--yi", "yi", "--vi", "vi", "--model", "multilevel"], "random is missing"),
+        (
+            ["fit", "--data", SCHOOLS, "--yi", "yi", "--vi", "vi", "--model", "multilevel", "--random", "~ 1 | town"],
+            "there is no column 'town'",
+        ),
+        (["fit", "--data", SCHOOLS, "--yi", "yi", "--vi", "vi", "--random", "~ 1 | district"], "--random says nothing"),
+    ],
+)
+def test_what_cannot_be_used_ends_with_status_2_and_a_sentence(run, arguments, message):
+    status, out, err = run(*arguments)
+    assert status == 2
+    assert out == ""
+    assert message in err
