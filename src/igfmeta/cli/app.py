@@ -14,6 +14,7 @@ import typer
 
 from igfmeta.cli.average import average
 from igfmeta.cli.bayes import bayes
+from igfmeta.cli.bias import bias
 from igfmeta.cli.decisions import assurance, predict, worth
 from igfmeta.cli.diagnose import diagnose
 from igfmeta.cli.dose import dose
@@ -45,6 +46,7 @@ app.command()(forest)
 app.command()(influence)
 app.command()(average)
 app.command()(multilevel)
+app.command()(bias)
 app.command()(bayes)
 app.command()(joint)
 app.command()(diagnose)

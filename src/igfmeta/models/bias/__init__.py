@@ -1,0 +1,1 @@
+"""Small-study effects: tests of asymmetry, adjusted estimates, selection models."""
