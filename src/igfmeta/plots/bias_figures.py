@@ -142,7 +142,9 @@ def qq_plot(found: BiasOf) -> Figure:
         axes.scatter(panel.x(x), panel.y(z), s=20, color=BLUE, edgecolors="white", linewidths=0.4, zorder=4)
         out = (z < low) | (z > high)
         if out.any():
-            label_points(axes, panel, x[out], z[out], [studies.labels[j] for j in order[out]], beside=(x, z))
+            label_points(
+                axes, panel, x[out], z[out], [studies.labels[j] for j in order[out]], beside=(x[~out], z[~out])
+            )
 
     notes = [f"Band: 95 % of each residual if effects are normal. {described(fit.method, fit.ci)}"]
     return chart(draw, width=WIDTH, height=HEIGHT, title=f"Normal Q-Q plot: {studies.label}", notes=notes)

@@ -152,33 +152,30 @@ def chart(
 
 
 def label_points(
-    axes: Any, panel: Panel, x: Any, y: Any, labels: Sequence[str], *, most: int = 12, radius: Any = 2.5
-) -> None:
-    """Write names beside the outermost points, each where it meets no other name, no point and no edge.
-
-    The points are taken from the one farthest from the middle inwards; a name that finds no room is left out. `radius`
-    is that of the points on the page: one for all, or one for each.
     axes: Any,
     panel: Panel,
     x: Any,
     y: Any,
     labels: Sequence[str],
     *,
-    beside: tuple[Any, Any] | None = None,
     most: int = 12,
+    radius: Any = 2.5,
+    beside: tuple[Any, Any] | None = None,
 ) -> None:
     """Write names beside the outermost points, each where it meets no other name, no point and no edge.
 
-    `beside` are all points of the plot, where not all of them are to be named. The points are taken from the one
-    farthest from the middle inwards; a name that finds no room is left out.
+    The points are taken from the one farthest from the middle inwards; a name that finds no room is left out. `radius`
+    is that of the points on the page: one for all, or one for each. `beside` are further points of the plot, which
+    names keep away from and which have none.
     """
     px, py = np.asarray(panel.x(x)), np.asarray(panel.y(y))
     centre = np.median(px), np.median(py)
     order = np.argsort(-np.hypot((px - centre[0]) / panel.width, (py - centre[1]) / panel.height), kind="stable")
     r = np.broadcast_to(np.asarray(radius, dtype=float), px.shape)
     taken = [(a - c, b - c, a + c, b + c) for a, b, c in zip(px, py, r, strict=True)]
-    all_x, all_y = (px, py) if beside is None else (np.asarray(panel.x(beside[0])), np.asarray(panel.y(beside[1])))
-    taken = [(a - 2.5, b - 2.5, a + 2.5, b + 2.5) for a, b in zip(all_x, all_y, strict=True)]
+    if beside is not None:
+        further = zip(np.asarray(panel.x(beside[0])), np.asarray(panel.y(beside[1])), strict=True)
+        taken += [(a - 2.5, b - 2.5, a + 2.5, b + 2.5) for a, b in further]
     written_names = 0
     for i in order.tolist():
         text, size = plain(labels[i]), SMALL - 1
@@ -197,8 +194,6 @@ def label_points(
             if inside and not any(_meet(box, other) for j, other in enumerate(taken) if j != i):
                 held = {"left": left, "right": left + w, "center": left + w / 2}[ha]
                 axes.text(held, top + h / 2, text, size=size, ha=ha, va="center", color=GREY, zorder=6)
-            if inside and not any(_meet(box, other) for other in taken):
-                axes.text(left, top + h / 2, text, size=size, va="center", color=GREY)
                 taken.append(box)
                 written_names += 1
                 break
