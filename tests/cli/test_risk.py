@@ -5,9 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import subprocess
-import sys
 from importlib import resources
 from pathlib import Path
 
@@ -19,19 +16,16 @@ ALCOHOL = str(CASES / "39_dosresmeta_alcohol_cvd.csv")
 COFFEE = str(CASES / "40_dose_response_rcs.csv")
 
 
-def run(*arguments, **options):
-    environment = {**os.environ, "PYTHONIOENCODING": "utf-8", "COLUMNS": "100", "NO_COLOR": "1"}
-    command = [sys.executable, "-W", "error", "-m", "igfmeta", *map(str, arguments)]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, encoding="utf-8", env=environment, **options
-    )
+@pytest.fixture
+def answered(run):
+    """Return a function that gives the output of a command that has to succeed without a word on standard error."""
 
+    def answer(*arguments):
+        status, out, err = run(*arguments)
+        assert (status, err) == (0, "")
+        return out
 
-def answered(*arguments):
-    done = run(*arguments)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    return done.stdout
+    return answer
 
 
 def flat(text):
@@ -42,7 +36,7 @@ def schema(name):
     return json.loads(resources.files("igfmeta").joinpath(f"schemas/{name}.schema.json").read_text())
 
 
-def test_each_stratum_has_its_pool_and_each_row_its_rule():
+def test_each_stratum_has_its_pool_and_each_row_its_rule(answered):
     text = answered("risk", "--cancer", "prostate")
     said = flat(text)
     for part in (
@@ -61,14 +55,14 @@ def test_each_stratum_has_its_pool_and_each_row_its_rule():
     assert max(map(len, text.splitlines())) <= 100
 
 
-def test_explain_lists_the_alternatives_to_each_row_that_speaks():
+def test_explain_lists_the_alternatives_to_each_row_that_speaks(answered):
     said = flat(answered("risk", "--cancer", "prostate", "--explain"))
     assert "Rows in no pool" in said
     assert "allen2007-01" in said
     assert "price2012-01" in said
 
 
-def test_by_cancer_shows_the_pools_and_the_hierarchy():
+def test_by_cancer_shows_the_pools_and_the_hierarchy(answered):
     text = answered("risk", "--by", "cancer")
     said = flat(text)
     for part in (
@@ -82,7 +76,7 @@ def test_by_cancer_shows_the_pools_and_the_hierarchy():
     assert max(map(len, text.splitlines())) <= 101
 
 
-def test_compare_alone_shows_published_pools_beside_ours_and_what_differs():
+def test_compare_alone_shows_published_pools_beside_ours_and_what_differs(answered):
     text = answered("risk", "--compare")
     said = flat(text)
     for part in ("Renehan 2004", "Rowlands 2009", "Roddam 2008", "Travis 2016", "Key 2010", "What differs",
@@ -101,12 +95,12 @@ def test_compare_alone_shows_published_pools_beside_ours_and_what_differs():
         ("--cancer", "colon", "--method", "CE", "--ci", "z", "--pi", "z"),
     ],
 )
-def test_json_is_as_its_schema_says(arguments):
+def test_json_is_as_its_schema_says(answered, arguments):
     payload = json.loads(answered("risk", *arguments, "--format", "json"))
     jsonschema.validate(payload, schema("risk"))
 
 
-def test_json_carries_the_rule_of_each_row_and_the_reason_of_each_row_left_out():
+def test_json_carries_the_rule_of_each_row_and_the_reason_of_each_row_left_out(answered):
     payload = json.loads(answered("risk", "--cancer", "prostate", "--format", "json"))
     studies = [study for group in payload["groups"] for study in group["studies"]]
     assert all(study["derivation"] and study["reported"] and study["population"] for study in studies)
@@ -114,7 +108,7 @@ def test_json_carries_the_rule_of_each_row_and_the_reason_of_each_row_left_out()
     assert payload["per"] == {"amount": 1.0, "unit": "SD", "label": "per SD"}
 
 
-def test_csv_markdown_and_html(tmp_path):
+def test_csv_markdown_and_html(answered, tmp_path):
     rows = list(csv.DictReader(io.StringIO(answered("risk", "--cancer", "prostate", "--format", "csv"))))
     assert [row["k"] for row in rows if row["kind"] == "pooled"] == ["7.0", "2.0"]
     assert "| Mendelian randomization |" in answered("risk", "--cancer", "prostate", "--format", "markdown")
@@ -124,17 +118,17 @@ def test_csv_markdown_and_html(tmp_path):
     assert answered("risk", "--compare", "--cancer", "breast", "--format", "html").count("<table") >= 5
 
 
-def test_a_forest_has_the_strata_as_groups(tmp_path):
+def test_a_forest_has_the_strata_as_groups(run, tmp_path):
     for suffix in ("svg", "txt"):
-        done = run("risk", "--cancer", "breast", "--forest", tmp_path / f"f.{suffix}")
-        assert (done.returncode, done.stderr) == (0, f"Written: {tmp_path / f'f.{suffix}'}\n")
+        status, _, err = run("risk", "--cancer", "breast", "--forest", tmp_path / f"f.{suffix}")
+        assert (status, err) == (0, f"Written: {tmp_path / f'f.{suffix}'}\n")
         drawn = (tmp_path / f"f.{suffix}").read_text()
         for part in ("Prospective studies", "Retrospective studies", "Mendelian randomization", "Candidate genes",
                      "Higher risk", "Prediction interval"):  # fmt: skip
             assert part in drawn
 
 
-def test_one_file_of_associations_is_enough(tmp_path):
+def test_one_file_of_associations_is_enough(run, answered, tmp_path):
     header = "row_id,study_id,design,cancer,biomarker,contrast,measure,estimate,ci_low,ci_high,ci_level,use,source_id"
     rows = [f"r{i},s{i},prospective_cohort,brain,igf1,per_sd,HR,1.{i},1.0,1.5,95,primary,x" for i in (1, 2, 3)]
     table = tmp_path / "mine.csv"
@@ -142,12 +136,12 @@ def test_one_file_of_associations_is_enough(tmp_path):
     payload = json.loads(answered("risk", "--data", table, "--cancer", "brain", "--format", "json"))
     assert (payload["groups"][0]["k"], payload["groups"][0]["measure"]) == (3, "HR")
     table.write_text("\n".join([header, *rows]).replace("1.2,1.0", "1.2,x") + "\n")
-    done = run("risk", "--data", table, "--cancer", "brain")
-    assert done.returncode == 2
-    assert "mine.csv, row 3, column ci_low" in done.stderr
+    status, _, err = run("risk", "--data", table, "--cancer", "brain")
+    assert status == 2
+    assert "mine.csv, row 3, column ci_low" in err
 
 
-def test_dose_reproduces_the_published_curve_from_a_table():
+def test_dose_reproduces_the_published_curve_from_a_table(answered):
     text = answered("dose", "--data", ALCOHOL, "--model", "quadratic")
     for part in ("6 studies, 19 contrasts", "Greenland- Longnecker", "Linearity: chi2 = 2.37, df = 1, p = 0.124",
                  "Goodness of fit", "0.0302"):  # fmt: skip
@@ -163,13 +157,13 @@ def test_dose_reproduces_the_published_curve_from_a_table():
         ("--cancer", "prostate", "--biomarker", "igf1", "--dose-scale", "sd", "--at", "-1,0,1"),
     ],
 )
-def test_dose_json_is_as_its_schema_says(arguments):
+def test_dose_json_is_as_its_schema_says(answered, arguments):
     jsonschema.validate(json.loads(answered("dose", *arguments, "--format", "json")), schema("dose"))
 
 
-def test_a_curve_is_drawn_with_its_reference(tmp_path):
-    done = run("dose", "--data", COFFEE, "--model", "rcs", "--reference", "2", "--figure", tmp_path / "c.svg")
-    assert done.returncode == 0
+def test_a_curve_is_drawn_with_its_reference(run, tmp_path):
+    status, *_ = run("dose", "--data", COFFEE, "--model", "rcs", "--reference", "2", "--figure", tmp_path / "c.svg")
+    assert status == 0
     drawn = (tmp_path / "c.svg").read_text()
     assert "against 2 (dotted line)" in drawn
     assert "(22 studies)" in drawn
@@ -201,16 +195,16 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("arguments", "status", "message"), WRONG, ids=[" ".join(w[0])[-50:] for w in WRONG])
-def test_what_cannot_be_answered_is_said(arguments, status, message, tmp_path):
-    done = run(*arguments, cwd=tmp_path)
-    assert done.returncode == status
-    assert message in flat(done.stderr)
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
+def test_what_cannot_be_answered_is_said(run, arguments, status, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found, out, err = run(*arguments)
+    assert found == status
+    assert message in flat(err)
+    assert out == ""
     assert list(tmp_path.iterdir()) == []
 
 
-def test_help_names_every_option():
+def test_help_names_every_option(answered):
     text = answered("risk", "--help")
     rows = ("cancer", "biomarker", "subgroup", "per", "unit", "by", "compare", "design", "measures", "use", "data")
     model = ("exposure-sd", "method", "ci", "pi", "prior", "level", "seed", "format", "output", "explain", "forest")

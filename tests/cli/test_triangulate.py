@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from importlib import resources
 
 import jsonschema
 import pytest
 
 
-def run(*arguments, **options):
-    environment = {**os.environ, "PYTHONIOENCODING": "utf-8", "COLUMNS": "100", "NO_COLOR": "1"}
-    command = [sys.executable, "-W", "error", "-m", "igfmeta", "triangulate", *map(str, arguments)]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, encoding="utf-8", env=environment, **options
-    )
+@pytest.fixture
+def answered(run):
+    """Return a function that gives the output of a command that has to succeed without a word on standard error."""
+
+    def answer(*arguments):
+        status, out, err = run("triangulate", *arguments)
+        assert (status, err) == (0, "")
+        return out
+
+    return answer
 
 
-def answered(*arguments):
-    done = run(*arguments)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    return done.stdout
-
-
-def test_it_answers_with_both_schools_and_says_how_little_they_can_tell():
+def test_it_answers_with_both_schools_and_says_how_little_they_can_tell(answered):
     text = answered("--class", "antibody")
     said = " ".join(text.split())
     for part in ("Overall survival against igf1: Prospective studies", "Mendelian randomization", "Reliability ratio",
@@ -37,7 +31,7 @@ def test_it_answers_with_both_schools_and_says_how_little_they_can_tell():
     assert max(map(len, text.splitlines())) <= 100
 
 
-def test_json_is_as_its_schema_says():
+def test_json_is_as_its_schema_says(answered):
     schema = json.loads(resources.files("igfmeta").joinpath("schemas/triangulate.schema.json").read_text())
     for more in (("--class", "antibody"), ("--tumor", "colorectal"),
                  ("--outcome", "progression", "--exposure-sd", "uk_biobank=5.7 nmol/L")):  # fmt: skip
@@ -46,11 +40,21 @@ def test_json_is_as_its_schema_says():
     assert payload["predictors"][0]["errors_in_variables"]["bounded"]
 
 
-def test_every_format_and_the_figure(tmp_path):
+def test_every_format_and_the_figure(run, answered, tmp_path):
     assert answered("--class", "antibody", "--format", "csv").startswith("predictor,cancer,tumors,studies,risk")
     assert "## Overall survival against igf1" in answered("--class", "antibody", "--format", "markdown")
-    done = run("--class", "antibody", "--format", "html", "-o", tmp_path / "t.html", "--figure", tmp_path / "t.svg")
-    assert done.returncode == 0, done.stderr
+    status, _, err = run(
+        "triangulate",
+        "--class",
+        "antibody",
+        "--format",
+        "html",
+        "-o",
+        tmp_path / "t.html",
+        "--figure",
+        tmp_path / "t.svg",
+    )
+    assert status == 0, err
     assert (tmp_path / "t.html").read_text().startswith("<!DOCTYPE html>")
     drawn = (tmp_path / "t.svg").read_text()
     for part in ("Prospective studies", "Mendelian randomization", "Pancreatic", "Hazard ratio", "Risk ratio per SD"):
@@ -71,9 +75,10 @@ def test_every_format_and_the_figure(tmp_path):
         (("--mcmc", "--draws", "0"), 2, "draws was 0"),
     ],
 )
-def test_what_cannot_be_answered_is_said(arguments, status, message, tmp_path):
-    done = run(*arguments, cwd=tmp_path)
-    assert done.returncode == status
-    assert message in " ".join(done.stderr.split())
-    assert done.stdout == ""
+def test_what_cannot_be_answered_is_said(run, arguments, status, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found, out, err = run("triangulate", *arguments)
+    assert found == status
+    assert message in " ".join(err.split())
+    assert out == ""
     assert list(tmp_path.iterdir()) == []

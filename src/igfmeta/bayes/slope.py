@@ -232,11 +232,12 @@ def slope_posterior(
     Examples
     --------
     >>> from igfmeta.bayes.tau_priors import HalfNormal
-    >>> x, y = [np.array([a]) for a in (-1.0, 0.0, 1.0, 2.0)], [np.array([a]) for a in (0.9, 0.1, -1.0, -2.1)]
-    >>> small = [np.array([0.01])] * 4
+    >>> x = [np.array([a, a + 0.1]) for a in (-1.0, 0.0, 1.0, 2.0)]
+    >>> y = [np.array([a, a + 0.2]) for a in (0.9, 0.1, -1.0, -2.1)]
+    >>> v = [np.array([0.05, 0.05])] * 4
     >>> rng = np.random.default_rng(1)
-    >>> found = slope_posterior(Units.of(x, small, y, small), [HalfNormal(1.0)] * 4, prior_sd=3.0, rng=rng)
-    >>> found.below(0) > 0.9, found.reliable
+    >>> found = slope_posterior(Units.of(x, v, y, v), [HalfNormal(1.0)] * 4, prior_sd=3.0, rng=rng)
+    >>> found.quantile(0.025) < -1 < found.quantile(0.975) < 0, found.reliable
     (True, True)
     """
     if len(priors) != len(SDS):

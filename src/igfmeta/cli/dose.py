@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from igfmeta.evidence.tables import Evidence
     from igfmeta.synthesis.dose import DoseResult
 
-FORMATS = ("table", "json", "markdown")
+FORMATS = ("table", "json", "csv", "markdown", "html")
 
 _DATA, _COLUMNS, _MODEL, _OUTPUT = "Data", "Columns of --data FILE that have other names", "Model", "Output"
 
@@ -90,7 +90,11 @@ def dose(
         ),
     ] = "neighbour",
     dose_scale: Annotated[
-        str, _model("reported, or sd: the groups' mean normal scores, which need controls per group and no doses.")
+        str,
+        _model(
+            "reported; sd: the groups' mean normal scores, which need controls per group and no doses; equal-groups: "
+            "those of quantile groups of equal size."
+        ),
     ] = "reported",
     reference: Annotated[float | None, _model("Dose with relative risk 1. Default: the lowest.", "DOSE")] = None,
     at: Annotated[list[str] | None, _model("Doses at which to give the curve.", "DOSE[,...]")] = None,
@@ -98,7 +102,7 @@ def dose(
     figure: Annotated[
         Path | None, _output("Also draw the curve with the studies (.svg, .pdf, .png).", metavar="FILE")
     ] = None,
-    output_format: Annotated[str, _output("table, json or markdown.", "--format", metavar="NAME")] = "table",
+    output_format: Annotated[str, _output("table, json, csv, markdown or html.", "--format", metavar="NAME")] = "table",
     output: Annotated[Path | None, _output("Write to this file instead.", "--output", "-o", metavar="FILE")] = None,
 ) -> None:
     """Pool dose-response curves: relative risks by exposure group, from the evidence or any table."""
@@ -194,6 +198,14 @@ def rendered(result: DoseResult, shape: str) -> str:
         from igfmeta.cli.output import as_json
 
         return as_json(result.to_dict())
+    if shape == "csv":
+        from igfmeta.report.spreadsheet import to_csv
+
+        return to_csv(result.to_frame())
+    if shape == "html":
+        from igfmeta.report.risk_page import dose_page
+
+        return dose_page(result)
     from igfmeta.report.dose_summary import tables
 
     if shape == "markdown":

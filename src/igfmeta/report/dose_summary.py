@@ -68,7 +68,8 @@ def curve_table(result: DoseResult) -> SummaryTable:
         for row in at.rows()
     )
     return SummaryTable(
-        title=f"{result.title}: {MODEL_NAMES[fit.basis.model]} dose-response, {_studies(fit.k)}, {fit.n} contrasts",
+        title=f"{result.title}: {MODEL_NAMES[fit.basis.model]} dose-response, {_studies(fit.k)}, "
+        f"{fit.n} {'contrast' if fit.n == 1 else 'contrasts'}",
         columns=(Column(dose_label(result)), Column(f"RR ({100 * fit.level:g} % CI)")),
         rows=rows,
         set_apart=frozenset(),

@@ -1,12 +1,13 @@
-"""Associations as pages: a pool with its tables and its forest, and a triangulation with trials."""
+"""Epidemiology as pages: pools of associations, dose-response, and the triangulation with trials."""
 
 from __future__ import annotations
 
 from igfmeta.plots.html_forest import environment, page, to_html
 from igfmeta.plots.risk_forest import risk_forest
-from igfmeta.report import triangulation_summary
+from igfmeta.report import dose_summary, triangulation_summary
 from igfmeta.report.page import table_to_html
 from igfmeta.report.risk_summary import closing_line, tables
+from igfmeta.synthesis.dose import DoseResult
 from igfmeta.synthesis.risk_results import RiskResult
 from igfmeta.synthesis.triangulation_results import Triangulation
 
@@ -26,3 +27,8 @@ def triangulation_page(result: Triangulation) -> str:
     lines = [triangulation_summary.closing_line(result)]
     parts.append(environment().get_template("closing.html.j2").render(lines=lines))
     return page(f"Triangulation: {result.question.label} and {result.marker}", parts)
+
+
+def dose_page(result: DoseResult) -> str:
+    """Return a dose-response as one HTML page: its tables."""
+    return page(f"Dose-response: {result.title}", [table_to_html(table) for table in dose_summary.tables(result)])

@@ -158,10 +158,10 @@ def dose_response(
         Of the relative risks of a study, which share their reference.
     open_ended : {"neighbour", "twenty-percent", "refuse"}
         Dose of a group without an upper or lower bound.
-    dose_scale : {"reported", "sd"}
+    dose_scale : {"reported", "sd", "equal-groups"}
         Doses as reported, or the mean normal score of each group, which needs no doses.
     reference : float, optional
-        Dose with relative risk 1; default the lowest dose of the data, 0 for `dose_scale` sd.
+        Dose with relative risk 1; default the lowest dose of the data, 0 on a scale of standard deviations.
     at : sequence of float, optional
         Doses at which the curve is given; default round ones.
     ci_level, level : float
@@ -211,7 +211,7 @@ def dose_response(
     studies = [table.study for table in tables]
     curve, comparison = _shape(studies, doses, shape, knots=knots, powers=powers, degree=degree, random=how != "fixed")
     fitted = (two_stage if stage == "two" else one_stage)(studies, curve, method=how, level=level)  # type: ignore[arg-type]
-    lowest = 0.0 if rules.dose_scale == "sd" else min(doses)
+    lowest = min(doses) if rules.dose_scale == "reported" else 0.0
     zero = lowest if reference is None else float(reference)
     shown = round_doses(min(doses), max(doses)) if at is None else [float(dose) for dose in at]
     return DoseResult(
@@ -255,6 +255,11 @@ def _nothing(title: str, unused: Sequence[UnusedStudy], rules: Rules) -> str:
     if rules.dose_scale == "reported" and any("no dose" in study.reason for study in unused):
         hints.append(
             "Groups without doses can be put on a scale of standard deviations: dose scale sd (--dose-scale sd)."
+        )
+    if rules.dose_scale != "equal-groups" and any("which normal scores need" in study.reason for study in unused):
+        hints.append(
+            "Quantile groups without numbers can be taken to be of equal size, their contrasts as independent: dose "
+            "scale equal-groups (--dose-scale equal-groups --covariance independent)."
         )
     return "\n".join([f"{title}: no study can be used.", *reasons, *hints])
 
@@ -313,6 +318,11 @@ def _remarks(tables: Sequence[DoseTable], asked: Sequence[float], rules: Rules) 
         how = "half its neighbour's width beyond its boundary" if rules.open_ended == "neighbour" else "20 % beyond it"
         groups = sum(rule.startswith("open_") for table in tables for rule in table.derivation)
         remarks.append(f"The dose of {groups} open-ended groups is assumed: {how}.")
+    if rules.dose_scale == "equal-groups":
+        remarks.append(
+            "Doses are mean normal scores of groups taken to be of equal size: in standard deviations, if the exposure "
+            "is normal."
+        )
     if rules.dose_scale == "sd":
         remarks.append(
             "Doses are mean normal scores from the groups' shares of the controls: in standard deviations, if the "

@@ -202,7 +202,7 @@ def from_evidence(
     """Return the studies of the evidence's dose-response table on one cancer and one marker.
 
     Subgroups of a study overlap, and one stands for it: the one that was asked for, or "all", or the only one. The
-    design is that of the study's rows in the associations.
+    design is that of the study's rows in the associations; where these are all excluded, so are its groups.
 
     Parameters
     ----------
@@ -228,7 +228,7 @@ def from_evidence(
             raise InputError(f"{name} is missing; accepted are {listed(there)}.")
         chosen = None if value is None else check_choice(name, value, there)
         rows = [row for row in rows if chosen is None or row[name] == chosen]
-    designs = _designs(evidence)
+    designs, excluded = _designs(evidence), _excluded(evidence, rows[0]["cancer"], rows[0]["biomarker"])
     out = []
     for study in dict.fromkeys(row["study_id"] for row in rows):
         own = [row for row in rows if row["study_id"] == study]
@@ -242,7 +242,8 @@ def from_evidence(
                 design=kind,
                 unit=units.pop() if len(units) == 1 else "",
                 groups=tuple(_evidence_group(row, kind, ci_level) for row in own),
-                trouble="" if kept else f"subgroups {listed(kinds)}; choose one with subgroup",
+                trouble=excluded.get(study, "")
+                or ("" if kept else f"subgroups {listed(kinds)}; choose one with subgroup"),
             )
         )
     return tuple(out)
@@ -256,6 +257,19 @@ def _designs(evidence: Evidence) -> dict[str, str]:
         kind = "cc" if "case_control" in row["design"] else kinds.get(row["design"], "")
         found.setdefault(row["study_id"], set()).add(kind)
     return {study: kinds_of.pop() for study, kinds_of in found.items() if len(kinds_of) == 1}
+
+
+def _excluded(evidence: Evidence, cancer: str, biomarker: str) -> dict[str, str]:
+    """Return the studies whose associations are all excluded, with the reason: their groups are in no curve either."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for row in evidence.table("associations"):
+        if (row["cancer"], row["biomarker"]) == (cancer, biomarker):
+            found.setdefault(row["study_id"], []).append(row)
+    return {
+        study: f"excluded in the associations: {rows[0]['use_reason']}"
+        for study, rows in found.items()
+        if all(row["use"] == "exclude" for row in rows)
+    }
 
 
 def _evidence_group(row: Mapping[str, Any], design: str, level: float) -> Group:

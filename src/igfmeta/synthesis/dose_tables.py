@@ -13,13 +13,15 @@ from scipy import special
 from igfmeta.effects.dose_covariance import COVARIANCES, covariance
 from igfmeta.errors import InputError, check_choice, listed
 from igfmeta.models.dose_results import DoseStudy
+from igfmeta.numerics import Floats
 
 #: What an open group's dose is: half its neighbour's width beyond its boundary; 20 % above it (below the lowest
 #: boundary, half of it); or nothing, and its study is not used.
 OPEN_ENDED = ("neighbour", "twenty-percent", "refuse")
 
-#: Doses as reported, or the groups' mean normal scores, in standard deviations.
-DOSE_SCALES = ("reported", "sd")
+#: Doses as reported, or the groups' mean normal scores, in standard deviations: from their shares of the controls, or
+#: of groups taken to be of equal size, for quantile groups whose sizes are not printed.
+DOSE_SCALES = ("reported", "sd", "equal-groups")
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,9 @@ def assigned(groups: Sequence[Group], rules: Rules) -> tuple[list[float], list[s
         A group that no rule gives a dose; the sentence is the reason why the study is not used.
     """
     if rules.dose_scale == "sd":
-        return _normal_scores(groups), ["normal_score"] * len(groups)
+        return _normal_scores(groups, _shares(groups)), ["normal_score"] * len(groups)
+    if rules.dose_scale == "equal-groups":
+        return _normal_scores(groups, np.full(len(groups), 1 / len(groups))), ["normal_score_equal"] * len(groups)
     none = [group.row for group in groups if all(map(math.isnan, (group.dose, group.low, group.high)))]
     if none:
         raise InputError(f"no dose and no range in {_rows(none)}")
@@ -155,17 +159,21 @@ def _dose(group: Group, groups: Sequence[Group], open_ended: str) -> tuple[float
     return (boundary + half if up else max(0.0, boundary - half)), "open_neighbour"
 
 
-def _normal_scores(groups: Sequence[Group]) -> list[float]:
-    """Return the mean of a standard normal variable in each group, from the groups' shares of the controls.
-
-    (phi(a) - phi(b)) / (share) between the quantiles a and b (Chene & Thompson 1996, Am J Epidemiol 144:610). Cases are
-    taken out of `n` by the caller where n counts them.
-    """
+def _shares(groups: Sequence[Group]) -> Floats:
+    """Return the groups' shares of the controls; cases are taken out of `n` by the caller where n counts them."""
     sizes = np.array([group.n for group in groups])
     if np.isnan(sizes).any():
         raise InputError("no number of controls, subjects or person-time, which normal scores need")
+    return np.asarray(sizes / sizes.sum())
+
+
+def _normal_scores(groups: Sequence[Group], shares: Floats) -> list[float]:
+    """Return the mean of a standard normal variable in each group, from the groups' shares of the population.
+
+    (phi(a) - phi(b)) / (share) between the quantiles a and b (Chene & Thompson 1996, Am J Epidemiol 144:610).
+    """
     order = np.argsort([_position(group) for group in groups], kind="stable")
-    share = sizes[order] / sizes.sum()
+    share = shares[order]
     edges = special.ndtri(np.clip(np.concatenate([[0.0], np.cumsum(share)]), 0.0, 1.0))
     density = np.exp(-0.5 * edges**2) / math.sqrt(2 * math.pi)
     scores = np.empty(len(groups))
@@ -189,6 +197,8 @@ def usable(reported: Reported, rules: Rules) -> DoseTable:
     InputError
         Every reason why it cannot be used.
     """
+    if reported.trouble:
+        raise InputError(reported.trouble)
     groups = reported.groups
     doses: list[float] = []
     derivation: list[str] = []
@@ -210,14 +220,12 @@ def usable(reported: Reported, rules: Rules) -> DoseTable:
     except InputError as error:
         raise InputError(_in_groups(error, [groups[i].row for i in at])) from None
     study = DoseStudy(reported.label, doses[at[0]], np.array([doses[i] for i in at[1:]]), y, matrix)
-    unit = "SD" if rules.dose_scale == "sd" else reported.unit or ""
+    unit = reported.unit or "" if rules.dose_scale == "reported" else "SD"
     return DoseTable(reported.label, reported.design, unit, groups, tuple(doses), tuple(derivation), study)
 
 
 def _reasons(reported: Reported, rules: Rules) -> list[str]:
     """Return what is missing of a study apart from its doses."""
-    if reported.trouble:
-        return [reported.trouble]
     reasons, groups = [], reported.groups
     references = sum(group.is_reference() for group in groups)
     if references != 1:

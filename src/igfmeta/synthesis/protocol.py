@@ -175,7 +175,7 @@ class DoseQuestion(Part):
     subgroup: Text | None = Field(None, description="subgroup")
     curve: Annotated[Text, _one_of("curve", tuple(CURVES))] = Field("linear", description="shape")
     stages: Literal["two", "one"] = Field("two", description="stages")
-    dose_scale: Literal["reported", "sd"] = Field("reported", description="scale of the dose")
+    dose_scale: Literal["reported", "sd", "equal-groups"] = Field("reported", description="scale of the dose")
 
 
 class Protocol(Part):
