@@ -22,20 +22,19 @@ import time
 import tracemalloc
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
 import numpy as np  # noqa: E402  (after the number of threads is set)
+from results import write_page  # noqa: E402
 
 from igfmeta.bayes.posterior import normal_normal, normal_normal_one  # noqa: E402
 from igfmeta.models.deletion import leave_one_out  # noqa: E402
 from igfmeta.models.pooling import pool, pool_one  # noqa: E402
 from igfmeta.version import __version__  # noqa: E402
 
-HERE = Path(__file__).parent
 MANY, K = 10_000, 10
 #: Fits that the R loop does; its time for MANY is scaled up.
 R_LOOP = 200
@@ -246,7 +245,7 @@ def main() -> None:
     for name, module, timer in (("PyMARE", "pymare", pymare), ("pymetaanalysis", "meta_analyze", pymetaanalysis)):
         found[name] = timer(sets) if importlib.util.find_spec(module) else None
     page = report(found, processes(), memory())
-    (HERE / "RESULTS.md").write_text(page, encoding="utf-8")
+    write_page(page)
     print(page)
 
 
