@@ -178,6 +178,12 @@ def test_bayes_answers_for_every_cell():
     assert "| Class | Tumour |" in answered("bayes", "--outcome", "os", "--format", "markdown")
 
 
+def test_bayes_regresses_on_columns_of_the_evidence():
+    text = answered("bayes", "--outcome", "progression", "--mods", "~ year")
+    assert text.startswith("Progression: hazard ratio ~ year, 17 studies")
+    assert "At the mean of every column: HR" in text
+
+
 def test_a_trial_is_planned_on_progression_where_survival_was_not_reported():
     text = " ".join(answered("assurance", "--class", "antibody", "--tumor", "ewing_sarcoma", "--events", "250").split())
     assert text.startswith("Progression: a new trial, Anti-IGF-1R antibodies, Ewing sarcoma (1 study)")
@@ -281,6 +287,10 @@ WRONG = [
     (("bayes", "--mcmc", "--sampler", "stan"), 2, "sampler was 'stan'; accepted are pymc or nutpie"),
     (("bayes", "--figure", "m.html"), 2, "ends in .html; accepted is .svg, .pdf or .png"),
     (("bayes", "--figure-prior", "no/m.svg"), 2, "there is no folder no"),
+    (("bayes", "--mods", "~ year", "--by", "class"), 2, "without cells: leave out --by"),
+    (("bayes", "--mods", "~ year", "--figure", "m.svg"), 2, "without cells: leave out --figure"),
+    (("bayes", "--mods", "~ year", "--prior", "tumor=half-normal(1)"), 2, "the one component is study"),
+    (("bayes", "--mods", "~ nothing"), 2, "there is no column nothing"),
     (("joint", "--within", "os=0.5"), 2, "accepted is NAME,NAME=NUMBER, such as os,progression=0.5"),
     (("joint", "--within", "os,progression=much"), 2, "accepted is NAME,NAME=NUMBER"),
     (("joint", "--outcome", "os"), 2, "two outcomes at least"),

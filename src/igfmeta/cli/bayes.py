@@ -11,15 +11,17 @@ import typer
 
 from igfmeta.cli.request import Many, several, takes
 from igfmeta.cli.sampling import Drawn, sampling
-from igfmeta.errors import InputError, check_choice
+from igfmeta.errors import InputError, check_choice, listed
 from igfmeta.files import check_place
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from igfmeta.bayes.mcmc.sampling import Sampled
     from igfmeta.bayes.tau_priors import TauPrior
     from igfmeta.report.summary import SummaryTable
     from igfmeta.synthesis.hierarchy_results import HierarchyResult
+    from igfmeta.synthesis.metaregression import RegressionResult
 
 FORMATS = ("table", "json", "csv", "markdown")
 
@@ -36,7 +38,17 @@ class HierarchyRequest(Drawn):
             metavar="NAME",
         ),
     ] = None
-    by: Annotated[str, typer.Option(help="class,tumor or one of them.", metavar="NAME[,NAME]")] = "class,tumor"
+    by: Annotated[
+        str | None, typer.Option(help="class,tumor or one of them. Default: both.", metavar="NAME[,NAME]")
+    ] = None
+    mods: Annotated[
+        str | None,
+        typer.Option(
+            help='Instead of class and tumour: a regression on columns of the trials table, such as "~ year + '
+            'C(phase)".',
+            metavar="FORMULA",
+        ),
+    ] = None
     relevant: Annotated[
         float | None,
         typer.Option(help="What counts as relevant: a ratio (default 0.8), or a rate (default 0.1).", metavar="NUMBER"),
@@ -60,15 +72,37 @@ class HierarchyRequest(Drawn):
 
     def model(self) -> HierarchyResult:
         """Fit what was asked for."""
-        from igfmeta.synthesis.hierarchy import hierarchy
+        from igfmeta.synthesis.hierarchy import FACTORS, hierarchy
 
         return hierarchy(
             self.evidence(),
             outcome=self.outcome,
             measure=self.measure,
-            by=several([self.by]) or (),
+            by=FACTORS if self.by is None else several([self.by]) or (),
             relevant=self.relevant,
             priors=priors_of(self.prior),
+            use=self.use,
+            level=self.level,
+            seed=self.seed,
+            engine="mcmc" if self.mcmc else "exact",
+            study_effects=self.study_effects,
+            plan=self.plan(),
+            **self.criteria(),
+        )
+
+    def regression(self) -> RegressionResult:
+        """Fit the regression that was asked for."""
+        from igfmeta.synthesis.metaregression import metaregression
+
+        priors = priors_of(self.prior)
+        if not set(priors) <= {"study"}:
+            raise InputError("With --mods the one component is study: --prior study=half-normal(0.5).")
+        return metaregression(
+            self.evidence(),
+            self.mods or "",
+            outcome=self.outcome,
+            measure=self.measure,
+            prior=priors.get("study"),
             use=self.use,
             level=self.level,
             seed=self.seed,
@@ -131,10 +165,19 @@ def bayes(
     for drawing in (figure, figure_prior):
         if drawing is not None:
             check_place(drawing, (".svg", ".pdf", ".png"))
+    if request.mods is not None:
+        unfit = {"--by": request.by, "--relevant": request.relevant, "--figure": figure, "--figure-prior": figure_prior}
+        given = [name for name, value in unfit.items() if value is not None]
+        if given:
+            raise InputError(f"--mods gives a regression, without cells: leave out {listed(given)}.")
+        from igfmeta.report import regression_summary
+
+        regression = request.regression()
+        _keep(regression.sampled, save)
+        show(regression, regression_summary.tables, shape, output)
+        return
     result = request.model()
-    if save is not None and result.sampled is not None:
-        result.sampled.save(save)
-        typer.echo(f"Written: {save}", err=True)
+    _keep(result.sampled, save)
     if figure is not None:
         from igfmeta.plots.hierarchy_files import save_figures
 
@@ -148,6 +191,12 @@ def bayes(
         meaning = prior_meaning(priors_of(request.prior), rates=result.is_rate)
         typer.echo(f"Written: {save_figure(prior_figure(meaning, rates=result.is_rate), figure_prior)}", err=True)
     show(result, tables, shape, output)
+
+
+def _keep(sampled: Sampled | None, place: Path | None) -> None:
+    if sampled is not None and place is not None:
+        sampled.save(place)
+        typer.echo(f"Written: {place}", err=True)
 
 
 class Shown(Protocol):

@@ -43,7 +43,7 @@ class Fitted:
 
 
 @dataclass(frozen=True, eq=False)
-class _Likelihood:
+class Likelihood:
     """A likelihood with its two engines."""
 
     name: str
@@ -80,6 +80,18 @@ def fitted(
     seed, engine, study_effects, plan
         As of `igfmeta.synthesis.hierarchy.hierarchy`.
     """
+    made = fitted_by(
+        _likelihood(data, factors, weights), data, seed=seed, engine=engine, study_effects=study_effects, plan=plan
+    )
+    if made.sampled is None:
+        return made
+    return replace(made, study_effects=in_words(made.study_effects, estimated=not data.binomial))
+
+
+def fitted_by(
+    likelihood: Likelihood, data: HierarchyData, *, seed: int, engine: str, study_effects: str, plan: Plan | None
+) -> Fitted:
+    """Fit by the engine that is asked for, or by PyMC where the exact one cannot be trusted."""
     engine = check_choice("engine", engine, ENGINES)
     study_effects = check_choice("study_effects", study_effects, STUDY_EFFECTS)
     if study_effects != "normal" and engine == "exact":
@@ -89,7 +101,6 @@ def fitted(
         )
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise InputError(f"seed was {seed!r}; accepted is a whole number, 0 or above.")
-    likelihood = _likelihood(data, factors, weights)
     remarks: tuple[str, ...] = ()
     if engine == "exact":
         posterior = likelihood.exact(np.random.default_rng(seed))
@@ -100,18 +111,18 @@ def fitted(
     return replace(
         likelihood.fitted(posterior, data),
         engine=f"PyMC ({sampled.sampler})",
-        study_effects=_in_words(study_effects, data),
+        study_effects=study_effects,
         sampled=_labelled(sampled, data),
         remarks=(*remarks, *_outlying(sampled, study_effects)),
     )
 
 
-def _in_words(study_effects: str, data: HierarchyData) -> str:
+def in_words(study_effects: str, *, estimated: bool) -> str:
     """Return the distribution of the study effects with what it depends on."""
     from igfmeta.bayes.mcmc.effects import STUDY_DF
 
     if study_effects == "t":
-        return f"t with {STUDY_DF:g} degrees of freedom" if data.binomial else "t, its degrees of freedom estimated"
+        return "t, its degrees of freedom estimated" if estimated else f"t with {STUDY_DF:g} degrees of freedom"
     return "a mixture of usual and outlying ones" if study_effects == "mixture" else study_effects
 
 
@@ -159,7 +170,7 @@ def _outlying(sampled: Sampled, study_effects: str) -> tuple[str, ...]:
     return (f"Outlying, with the probability of it: {', '.join(names)}.",)
 
 
-def _likelihood(data: HierarchyData, factors: Sequence[Factor], weights: Floats) -> _Likelihood:
+def _likelihood(data: HierarchyData, factors: Sequence[Factor], weights: Floats) -> Likelihood:
     """Return the likelihood of the measure: normal log hazard ratios, binomial counts of one arm, or of two."""
     kernels = Kernels.of(factors, weights.shape[1]).combined(weights)
     if not data.binomial:
@@ -169,7 +180,7 @@ def _likelihood(data: HierarchyData, factors: Sequence[Factor], weights: Floats)
     return _two_arms(data, factors, weights, kernels)
 
 
-def _normal_effects(data: HierarchyData, factors: Sequence[Factor], weights: Floats, kernels: Kernels) -> _Likelihood:
+def _normal_effects(data: HierarchyData, factors: Sequence[Factor], weights: Floats, kernels: Kernels) -> Likelihood:
     def exact(rng: np.random.Generator) -> CrossedPosterior:
         return crossed_posterior(data.y, data.covariance, factors, kernels, rng=rng)
 
@@ -178,10 +189,10 @@ def _normal_effects(data: HierarchyData, factors: Sequence[Factor], weights: Flo
 
         return crossed_by_mcmc(data.y, data.covariance, factors, weights, study_effects=study_effects, plan=plan)
 
-    return _Likelihood("normal", "flat", "importance sampling", exact, drawn)
+    return Likelihood("normal", "flat", "importance sampling", exact, drawn)
 
 
-def _one_arm(data: HierarchyData, factors: Sequence[Factor], weights: Floats, kernels: Kernels) -> _Likelihood:
+def _one_arm(data: HierarchyData, factors: Sequence[Factor], weights: Floats, kernels: Kernels) -> Likelihood:
     from igfmeta.bayes.laplace import RATE_PRIOR, binomial_posterior
 
     events, n = data.counts[:, 0], data.counts[:, 1]
@@ -194,12 +205,12 @@ def _one_arm(data: HierarchyData, factors: Sequence[Factor], weights: Floats, ke
 
         return binomial_by_mcmc(events, n, factors, weights, study_effects=study_effects, plan=plan)
 
-    return _Likelihood(
+    return Likelihood(
         "binomial", f"{RATE_PRIOR.label} on the logit", "Laplace's method and importance sampling", exact, drawn
     )
 
 
-def _two_arms(data: HierarchyData, factors: Sequence[Factor], weights: Floats, kernels: Kernels) -> _Likelihood:
+def _two_arms(data: HierarchyData, factors: Sequence[Factor], weights: Floats, kernels: Kernels) -> Likelihood:
     from igfmeta.bayes.two_arm_counts import BASELINE_PRIOR, EFFECT_PRIOR, two_arm_posterior
 
     (events1, n1, events0, n0), control = data.counts.T, data.control
@@ -214,7 +225,7 @@ def _two_arms(data: HierarchyData, factors: Sequence[Factor], weights: Floats, k
             events1, n1, events0, n0, factors, weights, control=control, study_effects=study_effects, plan=plan
         )
 
-    return _Likelihood(
+    return Likelihood(
         "binomial, both arms",
         f"{EFFECT_PRIOR.label}, logits of control rates {BASELINE_PRIOR.label}",
         "Laplace's method and importance sampling",

@@ -262,7 +262,7 @@ def cells_of(
     }
     shown = {name: np.asarray(natural(question.measure, values)) for name, values in on_scale.items()}
     below = [means.cdf(np.full(n, value)) for value in (0.0, threshold(question, relevant))]
-    benefit, notable = below if question.better == "lower" else [1 - p for p in below]
+    benefit, notable = below if question.better == "lower" else [np.clip(1 - p, 0.0, 1.0) for p in below]
     one_study = typical + float(posterior.weights @ posterior.new_variance)
     informed = one_study / means.moments()[1] ** 2
     return tuple(
