@@ -17,7 +17,9 @@ from igfmeta.synthesis.display import register
 from igfmeta.version import __version__
 
 if TYPE_CHECKING:
+    from igfmeta.bayes.averaging import average_models
     from igfmeta.evidence import load_evidence
+    from igfmeta.synthesis.averages import average
     from igfmeta.synthesis.dose import dose_response
     from igfmeta.synthesis.fitting import fit
     from igfmeta.synthesis.hierarchy import hierarchy
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 _WHERE = {
     "Columns": "igfmeta.synthesis.inputs",
     "Methods": "igfmeta.synthesis.methods",
+    "average": "igfmeta.synthesis.averages",
+    "average_models": "igfmeta.bayes.averaging",
     "dose_response": "igfmeta.synthesis.dose",
     "fit": "igfmeta.synthesis.fitting",
     "fit_with": "igfmeta.synthesis.models_of_fit",
@@ -56,6 +60,8 @@ __all__ = [
     "Methods",
     "NothingToPool",
     "__version__",
+    "average",
+    "average_models",
     "dose_response",
     "fit",
     "fit_with",

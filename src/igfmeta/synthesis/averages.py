@@ -16,7 +16,8 @@ from igfmeta.errors import NothingToPool, check_choice, check_level
 from igfmeta.models import pooling
 from igfmeta.models.results import Pooled
 from igfmeta.synthesis.methods import Methods
-from igfmeta.synthesis.study_sets import StudySet
+from igfmeta.synthesis.results import PoolResult
+from igfmeta.synthesis.study_sets import StudySet, sets_of_pool
 from igfmeta.version import __version__
 
 if TYPE_CHECKING:
@@ -204,3 +205,25 @@ def average_in(sets: Sequence[StudySet], methods: Methods | None = None, **optio
     if not parts:
         raise NothingToPool("\n".join(skipped) or "There is no study to average over.")
     return AverageResult(tuple(parts), tuple(skipped))
+
+
+def average(result: PoolResult, methods: Methods | None = None, **options: Any) -> AverageResult:
+    """Average over models of the studies of each answer of a pool; by group where the pool was made by group.
+
+    Parameters
+    ----------
+    result : PoolResult
+        Of `igfmeta.pool`; with `by="none"` all studies together.
+    methods : Methods, optional
+    **options
+        Of `average_of`: bias, favours, mu_prior, tau_prior, peese_scale, p_effect, p_heterogeneity.
+
+    Examples
+    --------
+    >>> import igfmeta as im
+    >>> pooled = im.pool(im.load_evidence(), agent_class="antibody", outcome="os", by="none")
+    >>> (found,) = average(pooled, bias="none")
+    >>> round(found.averaged.inclusion("effect").bf, 2)
+    0.13
+    """
+    return average_in(sets_of_pool(result), methods, **options)
