@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from importlib import resources
 
+import jsonschema
 import numpy as np
 import pytest
 
@@ -16,6 +18,10 @@ from igfmeta.synthesis import engines
 
 #: Far too few draws, so that the result must warn.
 HASTY = Plan(draws=60, tune=100, chains=2, cores=1, sampler="nutpie")
+
+
+def _schema():
+    return json.loads(resources.files("igfmeta").joinpath("schemas/bayes.schema.json").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +45,7 @@ def hasty(evidence):
 )
 def test_the_exact_engine_answers_for_every_likelihood_and_can_be_trusted(evidence, options, likelihood, mean_prior):
     found = im.hierarchy(evidence, **options)
+    jsonschema.validate(json.loads(rendered(found, tables, "json")), _schema())
     assert found.likelihood == likelihood
     assert found.mean_prior.startswith(mean_prior)
     assert found.sampled is None
@@ -61,6 +68,7 @@ def test_too_few_draws_are_said_in_every_format(hasty):
         text = " ".join(rendered(hasty, tables, shape).replace("\n", " ").split())
         assert "Warning: The effective sample size of" in text
     payload = json.loads(rendered(hasty, tables, "json"))
+    jsonschema.validate(payload, _schema())
     assert any("limit 400" in warning for warning in payload["warnings"])
     assert payload["sampling"]["diagnostics"]["chains"] == 2
     assert payload["sampling"]["engine"].startswith("PyMC (nutpie ")

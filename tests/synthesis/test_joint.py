@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from importlib import resources
 
+import jsonschema
 import numpy as np
 import pytest
 
@@ -77,7 +79,10 @@ def test_too_few_draws_are_said(result):
     assert result.warnings
     for shape in ("table", "markdown"):
         assert "Warning: " in rendered(result, tables, shape)
-    assert json.loads(rendered(result, tables, "json"))["warnings"]
+    payload = json.loads(rendered(result, tables, "json"))
+    schema = resources.files("igfmeta").joinpath("schemas/joint.schema.json").read_text()
+    jsonschema.validate(payload, json.loads(schema))
+    assert payload["warnings"]
     assert max(map(len, rendered(result, tables, "table").splitlines())) <= 100
 
 

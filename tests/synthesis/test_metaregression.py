@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from importlib import resources
 
+import jsonschema
 import pytest
 
 import igfmeta as im
@@ -48,6 +50,8 @@ def test_every_format(evidence):
     assert max(map(len, text.splitlines())) <= 100
     assert "the priors weigh in" in text
     payload = json.loads(rendered(found, tables, "json"))
+    schema = resources.files("igfmeta").joinpath("schemas/regression.schema.json").read_text()
+    jsonschema.validate(payload, json.loads(schema))
     assert payload["formula"] == "~ year + C(phase)"
     assert payload["coefficients"][1]["name"] == "year"
     assert payload["warnings"] == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import integrate, stats
@@ -42,6 +44,17 @@ def test_narrower_priors_mean_smaller_factors():
     wide, narrow = (prior_meaning({"tumor": HalfNormal(scale)})[1].factor_95 for scale in (0.3, 0.1))
     assert 1 < narrow < wide
     assert prior_meaning(rates=True)[1].factor_95 > wide
+
+
+def test_the_page_on_priors_says_what_they_mean():
+    page = (Path(__file__).parents[2] / "docs" / "priors.md").read_text(encoding="utf-8")
+    heavy = prior_meaning({name: HalfT(prior.scale, 4) for name, prior in default_priors().items()})
+    for own, other in zip(prior_meaning(), heavy, strict=True):
+        assert (
+            f"| {own.name} | {own.prior} | {own.factor_95:.1f} ({own.factor_50:.2f}) | {other.factor_95:.1f} (" in page
+        )
+    for own in prior_meaning(rates=True):
+        assert f"| {own.name} | {own.prior} | {own.factor_95:.1f} ({own.factor_50:.2f}) |" in page
 
 
 def test_a_component_that_does_not_exist():

@@ -108,6 +108,18 @@ class NormalMixture:
         return mean, np.sqrt(variance)
 
 
+def share(draws: Any) -> Floats:
+    """Return the share of draws, along the first axis, in which something is so; no nearer to 0 or 1 than half a draw.
+
+    Examples
+    --------
+    >>> share(np.array([False, False, True, False])), share(np.zeros(4, dtype=bool))
+    (array(0.25), array(0.125))
+    """
+    least = 0.5 / len(draws)
+    return np.asarray(np.clip(np.mean(draws, axis=0), least, 1 - least))
+
+
 @dataclass(frozen=True, eq=False)
 class Empirical:
     """Draws of equal weight for each data set; ordered, of shape (batch, n)."""
@@ -120,8 +132,8 @@ class Empirical:
         return cls(np.sort(draws, axis=1))
 
     def cdf(self, x: Floats) -> Floats:
-        """Return P(X <= x); x of shape (batch,)."""
-        return np.asarray((self.ordered <= np.asarray(x)[:, None]).mean(axis=1))
+        """Return P(X <= x), no nearer to 0 or 1 than half a draw; x of shape (batch,)."""
+        return share((self.ordered <= np.asarray(x)[:, None]).T)
 
     def quantile(self, p: Floats) -> Floats:
         """Return the x with P(X <= x) = p, between neighbouring draws by a straight line."""

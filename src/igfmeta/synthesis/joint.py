@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from igfmeta.bayes.components import class_by_tumor
+from igfmeta.bayes.distributions import share
 from igfmeta.bayes.mcmc.joint import JointPosterior, JointPriors, joint_posterior
 from igfmeta.bayes.mcmc.sampling import Plan, Sampled
 from igfmeta.bayes.tau_priors import TauPrior, default_tau_prior
@@ -306,8 +307,8 @@ def _outcome(
         ci_upper=upper,
         pi_lower=pi_lower,
         pi_upper=pi_upper,
-        p_benefit=float(np.mean(sign * mean < 0)),
-        p_relevant=float(np.mean(sign * mean < sign * threshold(question, relevant))),
+        p_benefit=float(share(sign * mean < 0)),
+        p_relevant=float(share(sign * mean < sign * threshold(question, relevant))),
         alone_median=alone_median,
         alone_lower=alone_lower,
         alone_upper=alone_upper,
@@ -345,7 +346,7 @@ def _pair(
         correlation=correlation,
         ci_lower=lower,
         ci_upper=upper,
-        p_positive=float(np.mean(rho > 0)),
+        p_positive=float(share(rho > 0)),
         slope=slopes[0],
         slope_lower=slopes[1],
         slope_upper=slopes[2],
