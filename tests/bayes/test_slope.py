@@ -131,9 +131,7 @@ def test_pymc_draws_the_same_posterior(units, posterior):
     from igfmeta.bayes.mcmc.sampling import Plan
     from igfmeta.bayes.mcmc.slope import slope_by_mcmc
 
-    drawn, sampled = slope_by_mcmc(
-        units, PRIORS, prior_sd=PRIOR_SD, plan=Plan(draws=1000, tune=1000, chains=2, target_accept=0.97)
-    )
+    drawn, sampled = slope_by_mcmc(units, PRIORS, prior_sd=PRIOR_SD, plan=Plan(draws=1000, tune=1000, chains=2))
     assert sampled.diagnostics.rhat < 1.02
     mcse = drawn.sd / np.sqrt(drawn.effective_size)
     assert drawn.weights @ drawn.slope == pytest.approx(posterior.weights @ posterior.slope, abs=4 * mcse)
