@@ -231,3 +231,8 @@ def test_small_helpers():
     assert named_columns(["ID", "Dose", "logRR", "SE"], {})["log_rr"] == "logRR"
     with pytest.raises(InputError, match="relative risks: log_rr with se"):
         named_columns(["id", "dose", "rr"], {})
+
+
+def test_a_curve_draws_itself_in_a_notebook(line):
+    assert line._repr_html_().startswith('<svg role="img" aria-label="Table"')
+    assert line.figure().get_size_inches()[0] > 3

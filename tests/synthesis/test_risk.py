@@ -417,3 +417,16 @@ def test_left_out_rows_of_the_shipped_table_are_counted_by_kind(shipped):
     assert kinds["pooled_analysis"] == 9
     assert kinds["not_convertible"] >= 3
     assert kinds["not_estimable"] >= 6
+
+
+def test_a_pool_of_associations_draws_itself_and_a_comparison_alone_has_no_forest(shipped):
+    assert "Mendelian randomization" in risk(shipped, cancer="prostate")._repr_html_()
+    assert risk(shipped, compare=True)._repr_html_() == ""
+
+
+def test_a_genotype_is_shown_as_a_stratum_of_its_own_whoever_pooled_it(shipped):
+    result = risk(shipped, cancer="prostate")
+    assert [(gene.row_id, gene.stratum) for gene in result.genes()] == [("chen2009meta-02", "candidate_gene")]
+    assert all(
+        gene.row_id not in {s.row_id for s in group.studies} for gene in result.genes() for group in result.groups
+    )

@@ -178,3 +178,11 @@ def test_evidence_without_a_table_names_it(made, tmp_path):
     (tmp_path / "tumors.csv").unlink()
     with pytest.raises(InputError, match="no table of tumors"):
         triangulate(im.load_evidence(tmp_path, tables=("trials", "associations")))
+
+
+def test_a_triangulation_draws_itself_in_a_notebook_and_says_so_where_there_is_nothing_to_draw(antibodies, shipped):
+    drawn = antibodies._repr_html_()
+    assert drawn.startswith('<svg role="img" aria-label="Overall survival against igf1')
+    assert "Pancreatic" in drawn
+    single = triangulate(shipped, agent_class="antibody", tumor="colorectal")
+    assert single._repr_html_().startswith("<p>Nothing can be said")

@@ -6,6 +6,7 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,6 +111,22 @@ def check_suffix(path: Path) -> str:
     return suffix
 
 
+def _bytes(drawn: Figure, kind: str, dpi: int) -> bytes:
+    import matplotlib as mpl
+
+    stream = io.BytesIO()
+    with mpl.rc_context(STYLE):
+        drawn.savefig(stream, format=kind, dpi=dpi, metadata=METADATA[kind])
+    return stream.getvalue()
+
+
+def inline_svg(drawn: Figure, label: str) -> str:
+    """Return a figure as an SVG element for a page or a notebook, as wide as there is room, with a label in words."""
+    text = _bytes(drawn, "svg", 72).decode("utf-8")
+    attributes = f'role="img" aria-label="{escape(label)}" style="max-width: 100%; height: auto"'
+    return text[text.index("<svg") :].replace("<svg", f"<svg {attributes}", 1)
+
+
 def save(drawn: Figure, path: str | Path, *, dpi: int = 200) -> Path:
     """Write a figure and return its path: whole or not at all, the same bytes each time.
 
@@ -118,12 +135,6 @@ def save(drawn: Figure, path: str | Path, *, dpi: int = 200) -> Path:
     InputError
         A suffix that is not .svg, .pdf or .png, or a place that cannot be written.
     """
-    import matplotlib as mpl
-
     path = Path(path)
-    kind = check_suffix(path)[1:]
-    stream = io.BytesIO()
-    with mpl.rc_context(STYLE):
-        drawn.savefig(stream, format=kind, dpi=dpi, metadata=METADATA[kind])
-    write_whole(path, stream.getvalue())
+    write_whole(path, _bytes(drawn, check_suffix(path)[1:], dpi))
     return path

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from igfmeta.plots.files import check_suffix, save_forest
 from igfmeta.plots.forest import Forest
@@ -16,9 +16,18 @@ from igfmeta.plots.risk_forest import risk_forest
 from igfmeta.synthesis.results import PoolResult
 from igfmeta.synthesis.risk_results import RiskResult
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 #: Kind of result of `fit --model` -> the function that draws its forest (`module:name`).
 FORESTS = {
     "FitResult": "igfmeta.plots.fit_forest:fit_forest",
+}
+
+#: Kind of result -> the function that draws its figure, where that is no forest.
+PICTURES = {
+    "DoseResult": "igfmeta.plots.dose_curve:dose_curve",
+    "Triangulation": "igfmeta.plots.triangulation_scatter:triangulation_scatter",
 }
 
 
@@ -84,6 +93,17 @@ def forests(result: Any, **options: Any) -> Forests:
     return pool_forests(result, **options) if isinstance(result, PoolResult) else fit_forests(result, **options)
 
 
+def figure(result: Any) -> Figure:
+    """Return the figure of a result of `PICTURES`."""
+    module, _, name = PICTURES[type(result).__name__].partition(":")
+    drawn: Figure = getattr(import_module(module), name)(result)
+    return drawn
+
+
 def html(result: Any) -> str:
-    """Return a result as an HTML fragment: its forests."""
+    """Return a result as an HTML fragment: its forests, or its figure."""
+    if type(result).__name__ in PICTURES:
+        from igfmeta.plots.canvas import inline_svg
+
+        return inline_svg(figure(result), result.title)
     return forests(result)._repr_html_()

@@ -53,9 +53,9 @@ def triangulation_scatter(result: Triangulation) -> Figure:
     import matplotlib as mpl
 
     fits = [fit for fit in result.predictors if fit.posterior is not None]
-    if not fits:
+    if not result.drawable:
         raise NothingToPool("There is nothing to draw: no predictor has two cancers with trials.")
-    title = plain(f"{result.question.label} against {result.marker.replace('_', ' ')} and the risk of the same cancer")
+    title = plain(result.title)
     notes = _notes(result, fits)
     left, top = MARGIN + 40.0, MARGIN + 46.0
     width = left + len(fits) * WIDTH + (len(fits) - 1) * GAP + MARGIN

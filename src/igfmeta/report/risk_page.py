@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from igfmeta.plots.canvas import inline_svg
+from igfmeta.plots.dose_curve import dose_curve
 from igfmeta.plots.html_forest import environment, page, to_html
 from igfmeta.plots.risk_forest import risk_forest
+from igfmeta.plots.triangulation_scatter import triangulation_scatter
 from igfmeta.report import dose_summary, triangulation_summary
 from igfmeta.report.page import table_to_html
 from igfmeta.report.risk_summary import closing_line, tables
@@ -24,6 +27,8 @@ def risk_page(result: RiskResult, *, explain: bool) -> str:
 def triangulation_page(result: Triangulation) -> str:
     """Return a triangulation as one HTML page: its tables and what the numbers rest on."""
     parts = [table_to_html(table) for table in triangulation_summary.tables(result)]
+    if result.drawable:
+        parts.insert(0, inline_svg(triangulation_scatter(result), result.title))
     lines = [triangulation_summary.closing_line(result)]
     parts.append(environment().get_template("closing.html.j2").render(lines=lines))
     return page(f"Triangulation: {result.question.label} and {result.marker}", parts)
@@ -31,4 +36,6 @@ def triangulation_page(result: Triangulation) -> str:
 
 def dose_page(result: DoseResult) -> str:
     """Return a dose-response as one HTML page: its tables."""
-    return page(f"Dose-response: {result.title}", [table_to_html(table) for table in dose_summary.tables(result)])
+    parts = [inline_svg(dose_curve(result), result.title)]
+    parts += [table_to_html(table) for table in dose_summary.tables(result)]
+    return page(f"Dose-response: {result.title}", parts)

@@ -14,6 +14,9 @@ class Drawing(Protocol):
     def forests(self, result: Any, **options: Any) -> Any:
         """Return the forests of a result."""
 
+    def figure(self, result: Any) -> Any:
+        """Return the figure of a result."""
+
     def html(self, result: Any) -> str:
         """Return a result as an HTML fragment."""
 
@@ -36,6 +39,17 @@ class Drawn:
             beside the plot, in order). Others take none. See `igfmeta.plots.drawn.pool_forests`.
         """
         return _loaders[0]().forests(self, **options)
+
+    def _repr_html_(self) -> str:
+        return _loaders[0]().html(self)
+
+
+class Pictured:
+    """Gives a result the one figure that it has."""
+
+    def figure(self) -> Any:
+        """Return the figure (`matplotlib.figure.Figure`); `igfmeta.plots.canvas.save` writes it."""
+        return _loaders[0]().figure(self)
 
     def _repr_html_(self) -> str:
         return _loaders[0]().html(self)

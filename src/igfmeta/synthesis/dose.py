@@ -14,6 +14,7 @@ from igfmeta.evidence.tables import Evidence
 from igfmeta.models.dose_one_stage import Compared, compare, one_stage
 from igfmeta.models.dose_response import METHODS, two_stage
 from igfmeta.models.dose_results import Curve, DoseFit, DoseStudy
+from igfmeta.synthesis.display import Pictured
 from igfmeta.synthesis.dose_inputs import from_evidence, from_frame
 from igfmeta.synthesis.dose_tables import DoseTable, Rules, UnusedStudy, contrasts
 from igfmeta.version import __version__
@@ -28,7 +29,7 @@ ROWS = 6
 
 
 @dataclass(frozen=True, eq=False)
-class DoseResult:
+class DoseResult(Pictured):
     """A pooled dose-response curve, with what it was made from.
 
     Attributes

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from igfmeta.bayes.slope import SDS, SlopePosterior
 from igfmeta.models.errors_in_variables import ErrorsInVariables
 from igfmeta.numerics import t_quantile
+from igfmeta.synthesis.display import Pictured
 from igfmeta.synthesis.questions import Question
 from igfmeta.synthesis.results import finite
 from igfmeta.synthesis.risk_results import RiskStudy, ratio
@@ -154,7 +156,7 @@ def _line_to_dict(line: ErrorsInVariables) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, eq=False)
-class Triangulation:
+class Triangulation(Pictured):
     """Trials and epidemiology read together.
 
     Attributes
@@ -182,6 +184,19 @@ class Triangulation:
     origin: str
     fingerprint: str
     version: str
+
+    @property
+    def title(self) -> str:
+        """What is read together, in words."""
+        return f"{self.question.label} against {self.marker.replace('_', ' ')} and the risk of the same cancer"
+
+    @property
+    def drawable(self) -> bool:
+        """Whether a predictor has two cancers, so that there is something to draw."""
+        return any(fit.posterior is not None for fit in self.predictors)
+
+    def _repr_html_(self) -> str:
+        return super()._repr_html_() if self.drawable else f"<p>{escape(self.predictors[0].sentences[0])}</p>"
 
     def __getitem__(self, key: str) -> PredictorFit:
         """Return the fit of a predictor by its key, such as "prospective" or "genetic"."""
