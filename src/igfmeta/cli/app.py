@@ -27,6 +27,7 @@ from igfmeta.cli.multilevel import multilevel
 from igfmeta.cli.pool import pool
 from igfmeta.cli.protocol import protocol_app
 from igfmeta.cli.risk import risk
+from igfmeta.cli.sensitivity import sensitivity
 from igfmeta.cli.triangulate import triangulate
 from igfmeta.errors import IgfmetaError, NothingToPool
 from igfmeta.text import plain
@@ -47,6 +48,7 @@ app.command()(influence)
 app.command()(average)
 app.command()(multilevel)
 app.command()(bias)
+app.command()(sensitivity)
 app.command()(bayes)
 app.command()(joint)
 app.command()(diagnose)

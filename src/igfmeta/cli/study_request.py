@@ -131,16 +131,18 @@ class StudyRequest(Request):
         """Return whether columns of a table were named."""
         return bool(self.columns().given())
 
-    def sets(self, *, cluster: str | None = None) -> tuple[StudySet, ...]:
+    def sets(self, *, cluster: str | None = None, risk: str | None = None) -> tuple[StudySet, ...]:
         """Return the sets of studies that were asked for, those of the evidence or that of the table."""
         if self.of_table():
-            return self._of_table(cluster)
+            return self._of_table(cluster, risk)
+        if risk is not None:
+            raise InputError("--risk names a column of a table; name its effects too, such as --yi and --vi.")
         self._refuse(_OF_TABLES, "names a column or a scale of a table; name its effects too, such as --yi and --vi")
         from igfmeta.synthesis.study_sets import sets_of_pool
 
         return sets_of_pool(self.pool(), cluster=cluster)
 
-    def _of_table(self, cluster: str | None) -> tuple[StudySet, ...]:
+    def _of_table(self, cluster: str | None, risk: str | None) -> tuple[StudySet, ...]:
         from igfmeta.evidence.columns import read_columns
         from igfmeta.synthesis.study_sets import set_of_table, sets_by
 
@@ -153,7 +155,7 @@ class StudyRequest(Request):
         if study is not None and len(study) > 1:
             raise InputError(f"--study was {', '.join(study)}; with columns it is one column, that of the labels.")
         label = None if study is None else study[0]
-        texts = [name for name in (label, cluster, self.subgroup) if name is not None]
+        texts = [name for name in (label, cluster, risk, self.subgroup) if name is not None]
         numbers = [*self.columns().given().values(), *([self.year] if self.year else [])]
         table = read_columns(self.data, numeric=numbers, text=texts)
         options: dict[str, Any] = {
@@ -164,6 +166,7 @@ class StudyRequest(Request):
             "study": label,
             "cluster": cluster,
             "year": self.year,
+            "risk": risk,
         }
         if self.subgroup is None:
             return (set_of_table(table, self.columns(), **options),)

@@ -10,13 +10,16 @@ import numpy as np
 
 from igfmeta.effects.scales import natural
 from igfmeta.errors import InputError, NothingToPool, Problem, check_choice
-from igfmeta.numerics import Floats
+from igfmeta.numerics import Floats, Mask
 from igfmeta.synthesis.inputs import Columns, effects_from
 from igfmeta.synthesis.results import Answer, Group, PoolResult, finite
 from igfmeta.synthesis.studies import Study
 
 if TYPE_CHECKING:
     import pandas as pd
+
+#: What a set holds for each study.
+_PER_STUDY = ("labels", "yi", "vi", "counts", "sizes", "events", "years", "clusters", "risks")
 
 #: What may make a cluster of the evidence's studies, and the attribute that holds it.
 CLUSTERS = {"study": "study_id", "agent": "agent", "class": "agent_class", "tumor": "tumor_type"}
@@ -44,7 +47,8 @@ class StudySet:
         Patients and events of both arms together; NaN where not known.
     years : ndarray of shape (k,)
         NaN where not known.
-    clusters : tuple of str or None
+    clusters, risks : tuple of str or None
+        Cluster, and risk of bias, of each study.
     n_harmonic : float or None
     unused : tuple of str
         A sentence for each study that has no effect.
@@ -64,6 +68,7 @@ class StudySet:
     events: Floats
     years: Floats
     clusters: tuple[str, ...] | None
+    risks: tuple[str, ...] | None
     n_harmonic: float | None
     unused: tuple[str, ...]
     origin: str
@@ -71,6 +76,11 @@ class StudySet:
     @property
     def k(self) -> int:
         return len(self.yi)
+
+    def only(self, keep: Mask) -> StudySet:
+        """Return the studies of a mask."""
+        kept = {name: _chosen(getattr(self, name), keep) for name in _PER_STUDY}
+        return replace(self, **kept)
 
     def natural(self, value: float | None) -> float | None:
         """Return a value of the analysis scale on the reader's scale; None for what is not finite."""
@@ -120,6 +130,7 @@ def _set_of_group(answer: Answer, group: Group, attribute: str | None, *, origin
         events=counts[:, 0] if one_arm else counts[:, 0] + counts[:, 2],
         years=np.array([study.year for study in studies], dtype=float),
         clusters=None if attribute is None else tuple(_cluster(study, attribute) for study in studies),
+        risks=None,
         n_harmonic=group.n_harmonic,
         unused=(),
         origin=origin,
@@ -141,6 +152,7 @@ def set_of_table(
     study: str | None = None,
     cluster: str | None = None,
     year: str | None = None,
+    risk: str | None = None,
 ) -> StudySet:
     """Return the studies of a table.
 
@@ -152,8 +164,8 @@ def set_of_table(
         patients may stand too: in each arm (events1, n1, events2, n2) or together (events, n).
     measure, scale, ci_level, zero_cells
         See `igfmeta.synthesis.inputs.effects_from`.
-    study, cluster, year : str, optional
-        Columns of labels, of clusters and of years.
+    study, cluster, year, risk : str, optional
+        Columns of labels, of clusters, of years and of the risk of bias.
 
     Raises
     ------
@@ -193,6 +205,7 @@ def set_of_table(
         events=events,
         years=_numbers(table, year, keep),
         clusters=tuple(_kept(groups, keep)) if groups else None,
+        risks=tuple(_kept([text.strip().casefold() for text in _texts(table, risk)], keep)) if risk else None,
         n_harmonic=float(keep.sum() / np.sum(1 / effects.n[keep])) if effects.n is not None else None,
         unused=tuple(
             f"{label} (row {row}): {reason}"
@@ -228,6 +241,12 @@ def _texts(table: pd.DataFrame, column: str) -> list[str]:
     if column not in table.columns:
         raise InputError(Problem(f"there is no column {column!r}.", file=table.attrs.get("file")))
     return ["" if value != value or value is None else str(value) for value in table[column]]
+
+
+def _chosen(values: Any, keep: Mask) -> Any:
+    if values is None or isinstance(values, np.ndarray):
+        return None if values is None else values[keep]
+    return tuple(_kept(values, keep))
 
 
 def _kept(values: Sequence[str], keep: Any) -> list[str]:

@@ -1,0 +1,66 @@
+"""`igfmeta sensitivity`: the pooled effect under every choice, in one table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from igfmeta.cli.request import takes
+from igfmeta.cli.study_request import StudyRequest, rendered, save_all
+from igfmeta.errors import NothingToPool, check_choice
+
+if TYPE_CHECKING:
+    from igfmeta.synthesis.study_sets import StudySet
+
+FORMATS = ("table", "json", "csv", "markdown")
+
+
+@takes(StudyRequest)
+def sensitivity(
+    request: StudyRequest,
+    *,
+    risk: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a table: the column of the risk of bias (low, some concerns, high).",
+            rich_help_panel="Columns of a table of your own (--data)",
+            metavar="COLUMN",
+        ),
+    ] = None,
+    output_format: Annotated[str, typer.Option("--format", help="table, json, csv or markdown.")] = "table",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead.")] = None,
+    figure: Annotated[
+        Path | None, typer.Option(help="Also draw all as a forest (.svg, .pdf, .png).", metavar="FILE")
+    ] = None,
+) -> None:
+    """Pool under every estimator of tau2, interval, model and selection of studies: one table."""
+    from igfmeta.cli.output import emit
+    from igfmeta.report import sensitivity_summary
+    from igfmeta.synthesis.sensitivity import sensitivity_in
+
+    shape = check_choice("--format", output_format, FORMATS)
+    sets = request.sets(risk=risk)
+    result = sensitivity_in(sets, request.methods(), variants=other_uses(request))
+    if figure is not None:
+        from igfmeta.plots.sensitivity_figures import figures
+
+        save_all(figures(result), figure)
+    emit(rendered(result, sensitivity_summary.tables, shape), output)
+
+
+def other_uses(request: StudyRequest) -> dict[str, tuple[StudySet, ...]]:
+    """Return the studies at the other level of `use`, for a request of evidence tables."""
+    if request.of_table():
+        return {}
+    others = {
+        "primary": ("sensitivity", "With the rows marked for sensitivity analyses"),
+        "sensitivity": ("primary", "Primary rows only"),
+    }
+    use, words = others[check_choice("use", request.use, tuple(others))]
+    try:
+        return {words: replace(request, use=use).sets()}
+    except NothingToPool:
+        return {words: ()}

@@ -1,0 +1,34 @@
+"""The forest of sensitivity: the pooled effect under every choice, one under the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from igfmeta.plots.matplotlib_forest import figure as forest_figure
+from igfmeta.plots.step_forest import step_forest
+from igfmeta.synthesis.sensitivity import KINDS, SensitivityOf, SensitivityResult
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def sensitivity_forest(found: SensitivityOf) -> Figure:
+    """Return the choices as a forest, parted by kind, with the pool itself at the end."""
+    fit = found.fit
+    groups = [
+        (words, [(c.name, c.estimate, c.ci_lower, c.ci_upper) for c in found.choices if c.kind == kind])
+        for kind, words in KINDS.items()
+    ]
+    forest = step_forest(
+        found.studies,
+        [(words, steps) for words, steps in groups if steps],
+        (f"The pool itself ({fit.method}, {fit.ci})", fit.estimate, fit.ci_lower, fit.ci_upper),
+        title=f"Sensitivity: {found.studies.label}",
+        level=fit.level,
+    )
+    return forest_figure(forest)
+
+
+def figures(result: SensitivityResult) -> list[tuple[str, Figure]]:
+    """Return one forest for each set, by its name."""
+    return [(each.studies.name, sensitivity_forest(each)) for each in result.sets]

@@ -1,0 +1,295 @@
+"""The pooled effect under every choice that could have been made otherwise: one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from igfmeta.bayes.posterior import normal_normal_one
+from igfmeta.bayes.tau_priors import HalfCauchy, HalfNormal, TauPrior, default_tau_prior
+from igfmeta.effects.scales import null_value
+from igfmeta.errors import IgfmetaError, NothingToPool
+from igfmeta.models.bias.funnel import funnel
+from igfmeta.models.bias.trim_and_fill import trim_and_fill
+from igfmeta.models.bias.waap import uwls
+from igfmeta.models.inference import CI_METHODS
+from igfmeta.models.pooling import pool_one
+from igfmeta.models.registry import ESTIMATORS, TAU2_METHODS
+from igfmeta.models.results import Pooled
+from igfmeta.synthesis.methods import Methods
+from igfmeta.synthesis.results import finite
+from igfmeta.synthesis.sensitivity_counts import count_models
+from igfmeta.synthesis.study_sets import StudySet
+from igfmeta.version import __version__
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: The kinds of choices, in the order of the table.
+KINDS = {
+    "tau2": "Estimator of tau2",
+    "interval": "Interval",
+    "model": "Model",
+    "studies": "Studies",
+}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The pooled effect under one choice, on the analysis scale.
+
+    Attributes
+    ----------
+    kind : str
+        Of `KINDS`.
+    name : str
+        In words.
+    k : int
+    estimate, ci_lower, ci_upper : float
+    p_value : float or None
+        None for a posterior.
+    tau2 : float or None
+    chosen : bool
+        It is what the pool itself does.
+    conclusion : str
+        "excludes", "includes" or "" (no value of no effect): what the interval does with no effect.
+    """
+
+    kind: str
+    name: str
+    k: int
+    estimate: float
+    ci_lower: float
+    ci_upper: float
+    p_value: float | None
+    tau2: float | None
+    chosen: bool
+    conclusion: str
+
+
+@dataclass(frozen=True, eq=False)
+class SensitivityOf:
+    """Every choice for one set of studies; `not_run` says which had no answer and why."""
+
+    studies: StudySet
+    fit: Pooled
+    choices: tuple[Choice, ...]
+    not_run: tuple[str, ...]
+
+    def summary(self) -> tuple[str, ...]:
+        """Return, in sentences, how far the answer moves."""
+        low, high = min(self.choices, key=lambda c: c.estimate), max(self.choices, key=lambda c: c.estimate)
+        lines = [f"Lowest estimate: {low.name}; highest: {high.name}."]
+        sides = {choice.conclusion for choice in self.choices} - {""}
+        if len(sides) == 1:
+            verb = "excludes" if sides == {"excludes"} else "includes"
+            lines.append(f"Every interval {verb} no effect.")
+        elif sides:
+            own = next(choice.conclusion for choice in self.choices if choice.chosen)
+            other = [choice.name for choice in self.choices if choice.conclusion not in ("", own)]
+            lines.append(
+                f"The pool's own interval {own} no effect; {len(other)} of {len(self.choices)} choices turn that: "
+                f"{', '.join(other)}."
+            )
+        return tuple(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        natural = self.studies.natural
+        return {
+            **self.studies.head(),
+            "choices": [
+                {
+                    **{name: finite(value) for name, value in choice.__dict__.items()},
+                    "natural": {name: natural(getattr(choice, name)) for name in ("estimate", "ci_lower", "ci_upper")},
+                }
+                for choice in self.choices
+            ],
+            "summary": list(self.summary()),
+            "not_run": list(self.not_run),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class SensitivityResult:
+    """The sensitivity of each set of studies."""
+
+    sets: tuple[SensitivityOf, ...]
+    methods: Methods
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain lists, dictionaries, strings and numbers (JSON)."""
+        return {
+            "igfmeta": __version__,
+            "methods": {name: value for name, value in self.methods.frequentist().items() if name != "tau2_ci"},
+            "sets": [each.to_dict() for each in self.sets],
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per choice, on the reader's scale."""
+        import pandas as pd
+
+        rows = []
+        for each in self.sets:
+            for choice in each.to_dict()["choices"]:
+                scaled = choice.pop("natural")
+                rows.append({"set": each.studies.name, **choice, **scaled})
+        return pd.DataFrame(rows)
+
+
+def sensitivity_in(
+    sets: Sequence[StudySet], methods: Methods, *, variants: Mapping[str, Sequence[StudySet]] | None = None
+) -> SensitivityResult:
+    """Return every choice for each set.
+
+    Parameters
+    ----------
+    sets : sequence of StudySet
+    methods : Methods
+        What the pool itself does; each choice varies one thing of it.
+    variants : mapping, optional
+        Other selections of studies, by what they are in words, such as the rows marked for sensitivity analyses;
+        their sets are matched by name.
+
+    Raises
+    ------
+    NothingToPool
+        No set has two studies.
+    """
+    usable = [each for each in sets if each.k > 1]
+    if not usable:
+        raise NothingToPool("; ".join(f"{each.label}: one study, nothing to vary" for each in sets) + ".")
+    found = {name: {each.name: each for each in others} for name, others in (variants or {}).items()}
+    return SensitivityResult(
+        tuple(sensitivity_of(each, methods, {name: v.get(each.name) for name, v in found.items()}) for each in usable),
+        methods,
+    )
+
+
+def sensitivity_of(studies: StudySet, methods: Methods, variants: Mapping[str, StudySet | None]) -> SensitivityOf:
+    """Return every choice for one set of studies; see `sensitivity_in`."""
+    fit = _fit(studies, methods)
+    table = _Table(studies, methods, null_value(studies.measure))
+    choices = [*table.estimators(), *table.intervals(), *table.models(), *table.studies_left_out()]
+    for name, other in variants.items():
+        if other is None:
+            table.not_run.append(f"{name}: no study.")
+        else:
+            choices.append(table.pooled("studies", name, other, methods, chosen=False))
+    return SensitivityOf(studies, fit, tuple(choices), tuple(table.not_run))
+
+
+def _fit(studies: StudySet, methods: Methods, **changed: str) -> Pooled:
+    options = {**methods.frequentist(), "tau2_ci": "none", **changed}
+    return pool_one(studies.yi, studies.vi, **options)
+
+
+class _Table:
+    """Makes the rows, kind by kind."""
+
+    def __init__(self, studies: StudySet, methods: Methods, null: float | None) -> None:
+        self.studies, self.methods, self.null = studies, methods, null
+        self.not_run: list[str] = []
+
+    def row(
+        self, kind: str, name: str, k: int, estimate: float, limits: tuple[float, float], p_value: float | None,
+        tau2: float | None, *, chosen: bool = False,
+    ) -> Choice:  # fmt: skip
+        conclusion = ""
+        if self.null is not None:
+            conclusion = "excludes" if limits[0] > self.null or limits[1] < self.null else "includes"
+        return Choice(kind, name, k, estimate, *limits, p_value, tau2, chosen, conclusion)
+
+    def pooled(
+        self, kind: str, name: str, studies: StudySet, methods: Methods, *, chosen: bool, **changed: str
+    ) -> Choice:
+        fit = _fit(studies, methods, **changed)
+        limits = (fit.ci_lower, fit.ci_upper)
+        return self.row(kind, name, fit.k, fit.estimate, limits, fit.p_value, fit.tau2, chosen=chosen)
+
+    def estimators(self) -> Iterator[Choice]:
+        for name in TAU2_METHODS:
+            own = name == self.methods.method
+            label = f"{name}, {ESTIMATORS[name].label}"
+            yield self.pooled("tau2", label, self.studies, self.methods, chosen=own, method=name)
+
+    def intervals(self) -> Iterator[Choice]:
+        for name in CI_METHODS:
+            if name != self.methods.ci:
+                label = f"{self.methods.method}, interval {name}"
+                yield self.pooled("interval", label, self.studies, self.methods, chosen=False, ci=name)
+
+    def models(self) -> Iterator[Choice]:
+        studies, level = self.studies, self.methods.level
+        plain = uwls(studies.yi, studies.vi, level=level, detail="")
+        yield self.row("model", "Unrestricted weighted mean (1/v, multiplicative)", studies.k, plain.estimate,
+                       (plain.ci_lower, plain.ci_upper), plain.p_value, None)  # fmt: skip
+        yield from self._of_counts()
+        yield from self._posteriors()
+        filled = self._try("Trim and fill", self._trimmed)
+        if filled is not None:
+            yield filled
+
+    def _of_counts(self) -> Iterator[Choice]:
+        for name, work in count_models(self.studies, self.methods.level).items():
+            found = self._try(name, lambda name=name, work=work: self._counted(name, work))  # type: ignore[misc]
+            if found is not None:
+                yield found
+
+    def _counted(self, name: str, work: Callable[[], Pooled]) -> Choice:
+        fit = work()
+        limits = (fit.ci_lower, fit.ci_upper)
+        return self.row("model", name, fit.k, fit.estimate, limits, fit.p_value, fit.tau2)
+
+    def _posteriors(self) -> Iterator[Choice]:
+        default = default_tau_prior(self.studies.measure)
+        priors: list[TauPrior] = [default, *(p for p in (HalfNormal(1.0), HalfCauchy(0.5)) if p != default)]
+        for prior in priors:
+            found = normal_normal_one(self.studies.yi, self.studies.vi, tau_prior=prior, level=self.methods.level)
+            yield self.row("model", f"Posterior, tau {found.tau_prior}", self.studies.k, found.mu_median,
+                           (found.ci_lower, found.ci_upper), None, found.tau_median**2)  # fmt: skip
+
+    def _trimmed(self) -> Choice:
+        found = trim_and_fill(funnel(self.studies.yi, self.studies.vi), **self.methods.frequentist())
+        fit = found.fit
+        name = f"Trim and fill L0 ({found.missing} filled in)"
+        return self.row("model", name, fit.k, fit.estimate, (fit.ci_lower, fit.ci_upper), fit.p_value, fit.tau2)
+
+    def studies_left_out(self) -> Iterator[Choice]:
+        """Yield the pools without the study that raises, lowers or holds the estimate most, and of large studies."""
+        studies = self.studies
+        if studies.k < 3:
+            return
+        options = {**self.methods.frequentist(), "tau2_ci": "none"}
+        from igfmeta.models.deletion import leave_one_out
+
+        fits = leave_one_out(studies.yi, studies.vi, **options)
+        for what, i in (("lowest", int(np.argmin(fits.estimate))), ("highest", int(np.argmax(fits.estimate)))):
+            one = fits.one(i)
+            yield self.row("studies", f"Without {studies.labels[i]} ({what} of all left out)", one.k, one.estimate,
+                           (one.ci_lower, one.ci_upper), one.p_value, one.tau2)  # fmt: skip
+        half = studies.vi <= np.median(studies.vi)
+        for name, keep in self._risks().items():
+            if keep.any():
+                yield self.pooled("studies", name, studies.only(keep), self.methods, chosen=False)
+        if 1 < half.sum() < studies.k:
+            fit = pool_one(studies.yi[half], studies.vi[half], **options)
+            yield self.row("studies", "The more precise half of the studies", fit.k, fit.estimate,
+                           (fit.ci_lower, fit.ci_upper), fit.p_value, fit.tau2)  # fmt: skip
+
+    def _risks(self) -> dict[str, Any]:
+        """Return the studies of low risk of bias, and those that are not of high risk, where the risk is known."""
+        if self.studies.risks is None:
+            return {}
+        risks = np.array(self.studies.risks)
+        parts = {"Low risk of bias only": risks == "low", "Without high risk of bias": risks != "high"}
+        return {name: keep for name, keep in parts.items() if not keep.all()}
+
+    def _try(self, name: str, work: Callable[[], Choice]) -> Choice | None:
+        try:
+            return work()
+        except IgfmetaError as error:
+            self.not_run.append(f"{name}: {error}")
+            return None

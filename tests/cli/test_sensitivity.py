@@ -1,0 +1,55 @@
+"""`igfmeta sensitivity` as a user meets it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+BCG = Path(__file__).parents[1] / "published" / "cases" / "data" / "22_bcg_leave_one_out_influence.csv"
+TABLE = ["--data", BCG, "--yi", "yi", "--vi", "vi", "--study", "author"]
+
+
+def test_on_the_evidence_with_the_other_rows(run):
+    status, out, _ = run("sensitivity", "--class", "antibody", "--outcome", "os")
+    assert status == 0
+    for words in ("The pool itself: REML, HK", "Estimator of tau2", "Interval", "Model", "Studies",
+                  "With the rows marked for sensitivity analyses", "Posterior, tau"):  # fmt: skip
+        assert words in out
+    status, out, _ = run("sensitivity", "--class", "antibody", "--outcome", "os", "--use", "sensitivity")
+    assert "Primary rows only" in out
+
+
+def test_rates_have_no_value_of_no_effect(run):
+    status, out, _ = run("sensitivity", "--class", "antibody", "--outcome", "orr", "--measure", "PLO")
+    assert status == 0
+    assert "Logit-normal likelihood of the counts" in out
+    assert "no effect" not in out
+
+
+def test_on_a_table_as_json_and_figure(run, tmp_path):
+    path = tmp_path / "s.svg"
+    status, out, _ = run(
+        "sensitivity", *TABLE, "--scale", "log", "--format", "json", "--risk", "alloc", "--figure", path
+    )
+    found = json.loads(out)["sets"][0]
+    assert status == 0
+    assert len([c for c in found["choices"] if c["kind"] == "tau2"]) == 14
+    assert "Estimator of tau2" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([*TABLE, "--risk", "nowhere"], "no column 'nowhere'"),
+        (["--risk", "rob"], "--risk names a column of a table"),
+        ([*TABLE, "--format", "xml"], "--format was 'xml'"),
+        ([*TABLE, "--figure", "s.gif"], "accepted are .svg, .pdf, .png"),
+        (["--class", "antibody", "--use", "all"], "use was 'all'"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_a_sentence(run, arguments, message):
+    status, out, err = run("sensitivity", *arguments)
+    assert (status, out) == (2, "")
+    assert message in err
