@@ -9,7 +9,7 @@ from igfmeta.models.bias.failsafe import ADVICE
 from igfmeta.models.bias.registry import TESTS
 from igfmeta.models.bias.selection.model import SelectionModel
 from igfmeta.models.bias.selection.registry import WEIGHTS
-from igfmeta.report.influence_summary import effect_cell, effect_column
+from igfmeta.report.influence_summary import effect_cell, effect_column, p_cell
 from igfmeta.report.summary import Column, SummaryTable
 from igfmeta.synthesis.bias_results import BiasOf, BiasResult
 
@@ -56,7 +56,7 @@ def _tests(found: BiasOf) -> SummaryTable | None:
 
 def _effects(found: BiasOf) -> SummaryTable | None:
     rows = [
-        (name, effect_cell(found.studies, estimate, lower, upper), f.probability(p_value), detail)
+        (name, effect_cell(found.studies, estimate, lower, upper), p_cell(found.studies, p_value), detail)
         for name, estimate, lower, upper, p_value, detail in found.estimates()
     ]
     if len(rows) == 1:

@@ -20,6 +20,11 @@ def effect_cell(studies: StudySet, estimate: Any, lower: Any, upper: Any) -> str
     return f"{f.number(middle, 3)} ({f.interval(low, high, 3)})"
 
 
+def p_cell(studies: StudySet, p_value: float | None) -> str:
+    """Return a p-value of no effect; nothing for a rate, which has no such value, and for a posterior."""
+    return f.probability(p_value) if studies.has_null and p_value is not None else ""
+
+
 def effect_column(studies: StudySet, level: float) -> Column:
     """Return the column of pooled effects with their intervals."""
     return Column(f"{label_of(studies.measure).capitalize()} ({100 * level:g} % CI)")
@@ -28,7 +33,7 @@ def effect_column(studies: StudySet, level: float) -> Column:
 def _fit_cells(studies: StudySet, fits: PooledBatch, row: int) -> tuple[str, ...]:
     return (
         effect_cell(studies, fits.estimate[row], fits.ci_lower[row], fits.ci_upper[row]),
-        f.probability(float(fits.p_value[row])),
+        p_cell(studies, float(fits.p_value[row])),
         f.small(float(fits.tau2[row]), 3),
         f.number(float(fits.i2[row]), 0),
     )

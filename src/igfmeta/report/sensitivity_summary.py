@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from igfmeta import formatting as f
-from igfmeta.report.influence_summary import effect_cell, effect_column
+from igfmeta.report.influence_summary import effect_cell, effect_column, p_cell
 from igfmeta.report.summary import Column, SummaryTable
 from igfmeta.synthesis.sensitivity import KINDS, SensitivityOf, SensitivityResult
 
@@ -15,7 +15,7 @@ def table_of(found: SensitivityOf) -> SummaryTable:
         f"The pool itself: {fit.method}, {fit.ci}",
         f"{fit.k}",
         effect_cell(studies, fit.estimate, fit.ci_lower, fit.ci_upper),
-        f.probability(fit.p_value),
+        p_cell(studies, fit.p_value),
         f.small(fit.tau2),
     )
     rows: list[tuple[str, ...]] = [first]
@@ -31,7 +31,7 @@ def table_of(found: SensitivityOf) -> SummaryTable:
                 f"  {choice.name}",
                 f"{choice.k}",
                 effect_cell(studies, choice.estimate, choice.ci_lower, choice.ci_upper),
-                f.probability(choice.p_value) if choice.p_value is not None else "",
+                p_cell(studies, choice.p_value),
                 f.small(choice.tau2) if choice.tau2 is not None else "",
             )
             for choice in members

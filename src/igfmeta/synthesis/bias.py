@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from igfmeta.effects.scales import null_value
 from igfmeta.errors import IgfmetaError, NothingToPool, check_choice
 from igfmeta.models.bias.adjusted import Adjusted
 from igfmeta.models.bias.copas import Copas, copas
@@ -31,6 +30,7 @@ from igfmeta.models.pooling import pool_one
 from igfmeta.models.results import Pooled
 from igfmeta.synthesis.bias_results import BiasOf, BiasResult
 from igfmeta.synthesis.methods import Methods
+from igfmeta.synthesis.questions import PROPORTIONS
 from igfmeta.synthesis.study_sets import StudySet
 
 PARTS = ("tests", "adjusted", "selection", "copas", "significance")
@@ -172,7 +172,7 @@ class _Findings:
     ) -> None:
         self.studies, self.data, self.methods, self.options = studies, data, methods, options
         self.alternative = alternative
-        self.has_null = null_value(studies.measure) is not None
+        self.has_null = studies.has_null
         self.not_run: list[str] = []
 
     def _try[T](self, name: str, work: Callable[[], T]) -> T | None:
@@ -251,6 +251,16 @@ class _Findings:
             notes.append(
                 "The largest standard error is less than twice the smallest: there are hardly any small and large "
                 "studies to compare."
+            )
+        if self.studies.measure in PROPORTIONS:
+            notes.append(
+                "The standard error of a rate depends on the rate itself: regressions on it find asymmetry where there "
+                "is none; trust those on the number of patients (Hunter et al. 2014, J Clin Epidemiol 67:897)."
+            )
+        elif self.studies.measure in ("OR", "RR", "RD", "PETO"):
+            notes.append(
+                "Effects made of counts go with their standard errors: Egger's tests reject too often; trust Harbord's, "
+                "Peters' or Schwarzer's (Sterne et al. 2011)."
             )
         if not self.has_null:
             notes.append("A rate has no value of no effect: nothing here that rests on significance is given.")

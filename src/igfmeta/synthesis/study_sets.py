@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from igfmeta.effects.scales import natural
+from igfmeta.effects.scales import natural, null_value
 from igfmeta.errors import InputError, NothingToPool, Problem, check_choice
 from igfmeta.numerics import Floats, Mask
 from igfmeta.synthesis.inputs import Columns, effects_from
@@ -87,6 +87,11 @@ class StudySet:
         if value is None or not np.isfinite(value):
             return None
         return finite(float(natural(self.measure, value, n_harmonic=self.n_harmonic)))  # type: ignore[no-any-return]
+
+    @property
+    def has_null(self) -> bool:
+        """Whether a value of the measure means no effect; of a rate none does, and p-values say nothing."""
+        return null_value(self.measure) is not None
 
     def head(self) -> dict[str, Any]:
         """Return what JSON says of the set before its results."""
