@@ -28,7 +28,7 @@ MARGIN, SMALL, SIZE = 14.0, 7.0, 8.0
 INK, GREY, BLUE = "#1a1a1a", "#555555", "#1f4e79"
 
 #: Rates whose logits make ticks.
-_RATES = tuple(p / 1000 for p in (1, 2, 5, 10, 20, 50, 100, 200, 300, 500, 700, 800, 900, 950, 980, 990, 995, 998, 999))
+RATES = tuple(p / 1000 for p in (1, 2, 5, 10, 20, 50, 100, 200, 300, 500, 700, 800, 900, 950, 980, 990, 995, 998, 999))
 
 
 def page(width: float, height: float) -> tuple[Figure, Any]:
@@ -88,7 +88,7 @@ class Scale:
 
     def _rates(self) -> list[tuple[float, str]]:
         shown: list[tuple[float, str]] = []
-        for rate in _RATES:
+        for rate in RATES:
             value, text = float(special.logit(rate)), f"{100 * rate:g} %"
             room = text_width(text, SMALL) + 5
             if self.low <= value <= self.high and (not shown or self.at(value) - shown[-1][0] > room):

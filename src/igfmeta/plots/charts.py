@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from igfmeta.plots.canvas import GREY, INK, MARGIN, SIZE, SMALL, page, wide_enough
+from igfmeta.plots.canvas import GREY, INK, MARGIN, RATES, SIZE, SMALL, page, wide_enough
 from igfmeta.plots.matplotlib_forest import STYLE, text_width
 from igfmeta.plots.ticks import linear_ticks, ratio_ticks
 from igfmeta.text import plain
@@ -48,10 +48,22 @@ def plain_ticks(low: float, high: float) -> Ticks:
 
 
 def effect_ticks(transform: str, low: float, high: float) -> Ticks:
-    """Return the ticks of an axis of effects: round ratios on a log axis, round numbers otherwise."""
+    """Return the ticks of an axis of effects: round ratios of logs, percentages of logits, round numbers otherwise."""
     if transform == "exp" and high - low < 600:
         return [(math.log(value), written(value)) for value in ratio_ticks(math.exp(low), math.exp(high))]
+    if transform == "expit":
+        return _rate_ticks(low, high)
     return plain_ticks(low, high)
+
+
+def _rate_ticks(low: float, high: float) -> Ticks:
+    """Return round percentages where their logits leave room."""
+    shown: list[tuple[float, str]] = []
+    for rate in RATES:
+        value = math.log(rate / (1 - rate))
+        if low <= value <= high and (not shown or value - shown[-1][0] > 0.09 * (high - low)):
+            shown.append((value, f"{100 * rate:g} %"))
+    return shown or plain_ticks(low, high)
 
 
 @dataclass(frozen=True)

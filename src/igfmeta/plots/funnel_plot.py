@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import special
 
+from igfmeta import formatting as f
 from igfmeta.effects.scales import label_of, null_value, transform_of
 from igfmeta.errors import InputError
 from igfmeta.plots.canvas import BLUE, GREY, INK, SMALL
@@ -75,7 +76,7 @@ def _funnel(found: BiasOf, *, filled: bool) -> Figure:
     if added is not None:
         notes.append(f"Hollow: {added.missing} studies filled in on the {added.side} by {added.estimator}.")
     elif regression is not None:
-        notes.append(f"Red: Egger's regression, p = {regression.p_value:.3f}.")
+        notes.append(f"Red: Egger's regression, {f.p_value(regression.p_value)}.")
     title = "Trim and fill" if filled else "Funnel plot"
     return chart(draw, width=WIDTH, height=HEIGHT, right=84 if null is not None else 0,
                  title=f"{title}: {studies.label}", notes=notes)  # fmt: skip

@@ -259,8 +259,8 @@ class _Findings:
             )
         elif self.studies.measure in ("OR", "RR", "RD", "PETO"):
             notes.append(
-                "Effects made of counts go with their standard errors: Egger's tests reject too often; trust Harbord's, "
-                "Peters' or Schwarzer's (Sterne et al. 2011)."
+                "Effects made of counts go with their standard errors, so that Egger's tests reject too often; trust "
+                "Harbord's, Peters' or Schwarzer's (Sterne et al. 2011)."
             )
         if not self.has_null:
             notes.append("A rate has no value of no effect: nothing here that rests on significance is given.")
