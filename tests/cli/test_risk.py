@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
 from importlib import resources
 from pathlib import Path
 
@@ -210,3 +212,14 @@ def test_help_names_every_option(answered):
     model = ("exposure-sd", "method", "ci", "pi", "prior", "level", "seed", "format", "output", "explain", "forest")
     assert [option for option in (*rows, *model) if f"--{option}" not in text] == []
     assert "risk" in answered("--help")
+
+
+def test_a_pool_of_associations_loads_no_heavy_library():
+    program = (
+        "import sys; sys.argv = ['igfmeta', 'risk', '--cancer', 'prostate']\n"
+        "from igfmeta.cli.app import _run\nassert _run() == 0\n"
+        "heavy = ('pymc', 'arviz', 'matplotlib', 'jinja2', 'scipy.stats', 'scipy.optimize', 'pandas')\n"
+        "print([name for name in heavy if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"

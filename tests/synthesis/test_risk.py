@@ -430,3 +430,11 @@ def test_a_genotype_is_shown_as_a_stratum_of_its_own_whoever_pooled_it(shipped):
     assert all(
         gene.row_id not in {s.row_id for s in group.studies} for gene in result.genes() for group in result.groups
     )
+
+
+def test_every_row_that_compares_quantiles_rests_on_a_normal_exposure(made, shipped):
+    rows = made({}, {"contrast": "q3_vs_q1", "quantiles": 4}, {"contrast": "top_vs_bottom", "quantiles": 4},
+                {"contrast": "p75_vs_p25"}, {"contrast": "per_quintile"})  # fmt: skip
+    assert any(line.startswith("4 of 5 rows compare quantiles") for line in risk(rows, cancer="prostate").assumptions)
+    assert any(line.startswith("7 of 9 rows") for line in risk(shipped, cancer="prostate").assumptions)
+    assert not any("quantiles" in line for line in risk(made({}), cancer="prostate").assumptions)

@@ -43,6 +43,9 @@ GENOTYPE = "genetic"
 OBSERVATIONAL = ("prospective", "retrospective")
 MEASURES = ("any", "same", "OR", "RR", "HR")
 
+#: Contrasts that name the distance; all others compare quantiles, which takes a normal exposure.
+PER_DISTANCE = ("per_sd", "per_unit")
+
 #: Subgroups that are different people, so that both may stand in one pool.
 PEOPLE = (("women", "men"), ("premenopausal", "postmenopausal"), ("never_smokers", "ever_smokers"))
 
@@ -183,7 +186,7 @@ def sd_of(row: Row, asked: Asked) -> Distance | None:
 
 
 def _directness(row: Row, target: Distance) -> int:
-    if row["contrast"] not in ("per_sd", "per_unit"):
+    if row["contrast"] not in PER_DISTANCE:
         return 2
     return int((row["contrast"] == "per_sd") != (target.unit == SD))
 

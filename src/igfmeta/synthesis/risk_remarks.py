@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from igfmeta.synthesis.risk_compare import counted
-from igfmeta.synthesis.risk_inputs import STRATA, Asked, LeftOut, RiskEffect, population_of
+from igfmeta.synthesis.risk_inputs import PER_DISTANCE, STRATA, Asked, LeftOut, RiskEffect, population_of
 from igfmeta.synthesis.risk_results import RiskGroup, RiskStudy, RiskUnused
 
 
@@ -38,12 +38,13 @@ def _rare_disease(groups: Sequence[RiskGroup]) -> list[str]:
 
 
 def _normal_exposure(effects: Sequence[RiskEffect]) -> list[str]:
-    grouped = sum(" groups: " in effect.derivation for effect in effects)
+    grouped = sum(effect.row["contrast"] not in PER_DISTANCE for effect in effects)
     if not grouped:
         return []
+    rows = f"{grouped} of {len(effects)} rows compare" if len(effects) > 1 else "The row compares"
     return [
-        f"{grouped} of {len(effects)} rows compare quantile groups: the log risk is taken to be linear in a normal "
-        "exposure, and the groups to be of equal size, whether their cut points are of controls or of the cohort."
+        f"{rows} quantiles: the log risk is taken to be linear in a normal exposure, and quantile groups to be of "
+        "equal size, whether their cut points are of controls or of the cohort."
     ]
 
 
