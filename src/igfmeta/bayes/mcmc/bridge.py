@@ -16,6 +16,9 @@ from igfmeta.numerics import Floats
 #: Change of the log evidence at which the iteration stops, and the most iterations.
 TOLERANCE, MOST = 1e-10, 1000
 
+#: Functions that are called once or twice: without compilation they are there at once.
+UNCOMPILED = "FAST_COMPILE"
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -119,11 +122,11 @@ def model_evidence(model: Any, sampled: Sampled, *, rng: np.random.Generator) ->
         value, transform = model.rvs_to_values[rv], model.rvs_to_transforms[rv]
         drawn = np.asarray(sampled.draws(rv.name), dtype=float)
         if transform is not None:
-            drawn = transform.forward(pt.constant(drawn), *rv.owner.inputs).eval()
+            drawn = transform.forward(pt.constant(drawn), *rv.owner.inputs).eval(mode=UNCOMPILED)
         shape = drawn.shape[1:]
         parts.append(drawn.reshape(len(drawn), -1))
         size = parts[-1].shape[1]
         replaced[value] = flat[:, at : at + size].reshape((-1, *shape))
         at += size
-    log_density = pytensor.function([flat], vectorize_graph(model.logp(), replaced))
+    log_density = pytensor.function([flat], vectorize_graph(model.logp(), replaced), mode=UNCOMPILED)
     return bridge(log_density, np.concatenate(parts, axis=1).reshape(chains, n, -1), rng=rng)
