@@ -216,6 +216,23 @@ def test_other_priors_enter_every_member(tau_prior):
     assert found.tau.summary(0.95).upper < tau_prior.upper
 
 
+def test_evidence_beyond_all_doubt_stays_a_number():
+    y, v = np.array([0.5, -0.4, 0.2]), np.array([1e-6, 2e-6, 1e-6])
+    found = average_models(y, v)
+    assert found.inclusion("heterogeneity").bf > 1e300
+    assert np.isfinite(found.bayes_factor("H1r", "H0c"))
+    assert found.inclusion("heterogeneity").probability == 1
+
+
+@pytest.mark.parametrize("k", [25, 60])
+def test_more_studies_are_integrated_as_well(k):
+    rng = np.random.default_rng(k)
+    v = rng.uniform(0.01, 0.3, k)
+    data = Data(0.2 + rng.normal(size=k) * np.sqrt(v + 0.02), v, 1.0)
+    for mu_prior in (AT_ZERO, MU):
+        assert step_member(data, Steps((0.025, 0.05)), mu_prior, TAU).accuracy < 1e-3
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -15,6 +15,9 @@ from igfmeta.bayes.publication_bias import Bias, NoBias, Regression, Steps
 from igfmeta.errors import check_choice
 from igfmeta.numerics import Floats
 
+#: Logarithm of the largest Bayes factor that is told from an infinite one.
+LARGEST = 700.0
+
 #: Halvings of a bracket that holds a quantile.
 HALVINGS = 80
 
@@ -41,7 +44,7 @@ class Member:
 class Inclusion:
     """Whether something is there: prior and posterior probability, and the Bayes factor for it.
 
-    `bf` is the change from prior to posterior odds; None where one side has no prior probability.
+    `bf` is the change from prior to posterior odds, exp(700) at most; None where one side has no prior probability.
     """
 
     prior: float
@@ -171,7 +174,7 @@ class Averaged:
         """Return the Bayes factor of one model against another, by name."""
         names = list(self.log_marginal)
         logs = [self.log_marginal[check_choice("model", name, names)] for name in (one, other)]
-        return float(np.exp(logs[0] - logs[1]))
+        return float(np.exp(min(logs[0] - logs[1], LARGEST)))
 
     def inclusion(self, what: str) -> Inclusion:
         """Return the evidence for something: "effect", "heterogeneity", "bias", "selection" or "regression".
@@ -185,7 +188,7 @@ class Averaged:
         if not prior > 0 or not sum(m.prior for m in outside) > 0:
             return Inclusion(prior, probability, None)
         logs = [_log_total(group) - np.log(sum(m.prior for m in group)) for group in (inside, outside)]
-        return Inclusion(prior, probability, float(np.exp(logs[0] - logs[1])))
+        return Inclusion(prior, probability, float(np.exp(min(logs[0] - logs[1], LARGEST))))
 
     @property
     def mu(self) -> Spiked:

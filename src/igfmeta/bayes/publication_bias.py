@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
+from math import sqrt
 from typing import Literal
 
 import numpy as np
@@ -14,10 +15,20 @@ from scipy import special
 from igfmeta.errors import InputError, check_choice
 from igfmeta.numerics import Floats
 
-#: Nodes on each weight of a step function, by how many are free: enough, and for the search; how many more where there
-#: is no tau to integrate; and the power by which they are denser near 0.
+#: Nodes on each weight of a step function, by how many are free: enough for few studies, and for the search; how many
+#: more where mu and tau are not both integrated; and the power by which they are denser near 0.
 WEIGHT_NODES, SEARCH_NODES = {1: 32, 2: 16, 3: 11}, {1: 12, 2: 6, 3: 5}
 MORE_NODES, GRADING = 6, 3
+
+
+def weight_nodes(free: int, axes: int, k: int) -> int:
+    """Return how many nodes each weight takes: more the narrower k studies make its distribution.
+
+    Where mu and tau are integrated too, their integrals smooth what is left, and nodes are dear.
+    """
+    root = sqrt(k)
+    more = root / 5 if axes == 2 else MORE_NODES + root / 2
+    return WEIGHT_NODES[free] + round(more)
 
 
 @dataclass(frozen=True)

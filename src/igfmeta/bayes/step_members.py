@@ -11,7 +11,7 @@ from scipy import special
 from igfmeta.bayes.biased import Data, MemberFit, log_sum, tau_axis
 from igfmeta.bayes.mu_priors import MuPrior
 from igfmeta.bayes.panels import Axis, Integral, Integrand, Piecewise, Real, integrate_on, lay_panels
-from igfmeta.bayes.publication_bias import MORE_NODES, SEARCH_NODES, WEIGHT_NODES, Steps
+from igfmeta.bayes.publication_bias import SEARCH_NODES, Steps, weight_nodes
 from igfmeta.bayes.tau_priors import TauPrior
 from igfmeta.numerics import Floats
 
@@ -135,7 +135,8 @@ def step_member(data: Data, bias: Steps, mu_prior: MuPrior, tau_prior: TauPrior 
     Parameters as of `regression_member`.
     """
     problem, free = _StepIntegral(StepLikelihood(data, bias), mu_prior, tau_prior), len(bias.cuts)
-    n, axes = WEIGHT_NODES[free] + (MORE_NODES if tau_prior is None else 0), problem.axes()
+    axes = problem.axes()
+    n = weight_nodes(free, len(axes), len(data.y))
     rough = problem.integrand(SEARCH_NODES[free])
     found = integrate_on(lay_panels(axes, rough), rough)
     mu, tau, _ = problem.points([p.values for p in found.panels])

@@ -32,6 +32,8 @@ def bayes_factor(value: float | None) -> str:
     """
     if value is None:
         return f.NOT_ESTIMABLE
+    if value > 1e300:
+        return ">1e+300"
     return f"{value:.2g}" if value >= 1e6 or value < 1e-4 else f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
