@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from contextlib import redirect_stdout
 from dataclasses import replace
 from importlib import resources
+from io import StringIO
 
 import jsonschema
 import numpy as np
@@ -17,7 +19,7 @@ from igfmeta.report.hierarchy_summary import tables
 from igfmeta.synthesis import engines
 
 #: Far too few draws, so that the result must warn.
-HASTY = Plan(draws=60, tune=100, chains=2, cores=1, sampler="nutpie")
+HASTY = Plan(draws=60, tune=100, chains=2, cores=1, sampler="nutpie", progress=True)
 
 
 def _schema():
@@ -31,8 +33,11 @@ def evidence():
 
 @pytest.fixture(scope="module")
 def hasty(evidence):
-    """The odds ratio of response by PyMC: the exact likelihood of both arms."""
-    return im.hierarchy(evidence, outcome="orr", measure="OR", by="class", engine="mcmc", seed=3, plan=HASTY)
+    """The odds ratio of response by PyMC: the exact likelihood of both arms. Its progress stays off standard output."""
+    with redirect_stdout(StringIO()) as said:
+        found = im.hierarchy(evidence, outcome="orr", measure="OR", by="class", engine="mcmc", seed=3, plan=HASTY)
+    assert said.getvalue() == ""
+    return found
 
 
 @pytest.mark.parametrize(

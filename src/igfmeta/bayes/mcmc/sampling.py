@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -145,11 +146,13 @@ def load_pymc() -> Any:
 
 @contextmanager
 def _quiet(loud: bool) -> Iterator[None]:
+    """Keep standard output clean: what PyMC says goes to standard error, or nowhere."""
     logger = logging.getLogger("pymc")
     level = logger.level
     logger.setLevel(level if loud else logging.CRITICAL)
     try:
-        yield
+        with redirect_stdout(sys.stderr):
+            yield
     finally:
         logger.setLevel(level)
 
