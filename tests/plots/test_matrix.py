@@ -123,3 +123,10 @@ def test_the_same_result_gives_the_same_bytes(result, tmp_path, suffix):
 def test_a_suffix_that_is_not_drawn(result, tmp_path):
     with pytest.raises(InputError, match=r"accepted are \.svg, \.pdf, \.png"):
         save_figures(result, tmp_path / "m.html")
+
+
+def test_a_hierarchy_draws_itself_in_a_notebook(result):
+    shown = result._repr_html_()
+    assert shown.startswith("<svg")
+    assert 'aria-label="Progression (HR) by class of agent and type of tumour"' in shown
+    assert shown == result._repr_html_()

@@ -14,7 +14,7 @@ from igfmeta.effects.scales import null_value
 from igfmeta.numerics import Floats
 from igfmeta.plots.canvas import BLUE, GREY, INK, MARGIN, SIZE, SMALL, Scale, page, wide_enough
 from igfmeta.plots.matplotlib_forest import STYLE, text_width
-from igfmeta.plots.matrix import shown, title_of
+from igfmeta.plots.matrix import shown
 from igfmeta.synthesis.hierarchy_results import ALL, Cell, HierarchyResult
 from igfmeta.text import plain
 
@@ -97,9 +97,9 @@ def shrinkage(result: HierarchyResult) -> Figure:
     beyond = ["A circle on the edge of the axis: no event, a rate of 0."] if np.isinf(raw).any() else []
     bottom = MARGIN + TOP + ROW * len(cells)
     with mpl.rc_context(STYLE):
-        width = wide_enough(left + PLOT + MARGIN, title_of(result), [note])
+        width = wide_enough(left + PLOT + MARGIN, result.title, [note])
         drawn, axes = page(width, bottom + 38 + 10 * len(beyond))
-        axes.text(MARGIN, MARGIN + 4, title_of(result), size=SIZE + 1, weight="bold", va="center", color=INK)
+        axes.text(MARGIN, MARGIN + 4, result.title, size=SIZE + 1, weight="bold", va="center", color=INK)
         _frame(result, axes, scale, bottom)
         for i, name in enumerate(names):
             y = MARGIN + TOP + ROW * (i + 0.5)
@@ -163,9 +163,9 @@ def half_eyes(result: HierarchyResult) -> Figure:
     bottom = MARGIN + TOP + TALL_ROW * n + gap
     right = left + PLOT + 12
     with mpl.rc_context(STYLE):
-        width = wide_enough(right + max(text_width(text, SMALL) for text in texts) + MARGIN, title_of(result), [note])
+        width = wide_enough(right + max(text_width(text, SMALL) for text in texts) + MARGIN, result.title, [note])
         drawn, axes = page(width, bottom + 38)
-        axes.text(MARGIN, MARGIN + 4, title_of(result), size=SIZE + 1, weight="bold", va="center", color=INK)
+        axes.text(MARGIN, MARGIN + 4, result.title, size=SIZE + 1, weight="bold", va="center", color=INK)
         _frame(result, axes, scale, bottom)
         for i, (row, name, text) in enumerate(zip(rows, names, texts, strict=True)):
             y = MARGIN + TOP + TALL_ROW * (i + 1) - 4 + (gap if i >= len(result.cells) else 0.0)

@@ -26,6 +26,7 @@ FORESTS = {
 
 #: Kind of result -> the function that draws its figure, where that is no forest.
 PICTURES = {
+    "HierarchyResult": "igfmeta.plots.matrix:matrix",
     "DoseResult": "igfmeta.plots.dose_curve:dose_curve",
     "Triangulation": "igfmeta.plots.triangulation_scatter:triangulation_scatter",
 }

@@ -57,13 +57,6 @@ def shade_of_rate(rate: float, *, lower_is_better: bool) -> Colour:
     return _towards(_ORANGE if lower_is_better else _BLUE, math.sqrt(rate / FULL_RATE))
 
 
-def title_of(result: HierarchyResult) -> str:
-    """Return the title of a figure of a hierarchy."""
-    words = {"class": "class of agent", "tumor": "type of tumour"}
-    measure = "rate of one arm, %" if result.is_rate else result.question.measure
-    return f"{result.question.label} ({measure}) by {' and '.join(words[x] for x in result.by)}"
-
-
 def heading(name: str) -> str:
     """Return a class or tumour as it is written."""
     return "All" if name == ALL else plain(name)
@@ -91,7 +84,7 @@ def matrix(result: HierarchyResult) -> Figure:
 
     classes = list(dict.fromkeys(cell.agent_class for cell in result.cells))
     tumors = list(dict.fromkeys(cell.tumor for cell in result.cells))
-    title, note = title_of(result), _note(result)
+    title, note = result.title, _note(result)
     left = MARGIN + max(text_width(heading(name)) for name in tumors) + 10
     column = max(CELL_WIDTH, *(text_width(heading(name), SIZE, True) + 12 for name in classes))
     height = MARGIN * 2 + 34 + CELL_HEIGHT * len(tumors) + 24

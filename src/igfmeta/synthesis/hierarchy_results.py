@@ -11,6 +11,7 @@ import numpy as np
 from igfmeta.bayes.crossed import CrossedPosterior
 from igfmeta.effects.scales import natural
 from igfmeta.numerics import Floats
+from igfmeta.synthesis.display import Pictured
 from igfmeta.synthesis.questions import Question
 from igfmeta.synthesis.results import finite
 from igfmeta.synthesis.studies import Study
@@ -78,7 +79,7 @@ class Source:
 
 
 @dataclass(frozen=True, eq=False)
-class HierarchyResult:
+class HierarchyResult(Pictured):
     """The posterior of every cell, with what it was made from.
 
     Attributes
@@ -137,6 +138,13 @@ class HierarchyResult:
     @property
     def is_rate(self) -> bool:
         return self.question.arms == "single_arm"
+
+    @property
+    def title(self) -> str:
+        """What is modelled by what, in words."""
+        words = {"class": "class of agent", "tumor": "type of tumour"}
+        measure = "rate of one arm, %" if self.is_rate else self.question.measure
+        return f"{self.question.label} ({measure}) by {' and '.join(words[x] for x in self.by)}"
 
     @property
     def threshold(self) -> float:
