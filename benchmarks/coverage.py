@@ -11,6 +11,10 @@ beside it is the record as tables.
 
 from __future__ import annotations
 
+if __name__ == "coverage":
+    # Scripts of this folder have it on their path, and libraries (numba) look for the package of this name.
+    raise ImportError("benchmarks/coverage.py is a script; the package coverage is not installed.")
+
 import argparse
 import json
 import os

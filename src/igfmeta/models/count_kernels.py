@@ -19,9 +19,6 @@ from igfmeta.numerics import Floats
 #: Elements (studies x nodes x support) of a hypergeometric table evaluated at once.
 CHUNK = 400_000
 
-#: Log rates above this have no likelihood left; their fourth powers still fit a float.
-HIGHEST = 150.0
-
 
 class Kernel(Protocol):
     """The likelihoods of m studies."""
@@ -106,10 +103,12 @@ class Poisson(_PerStudy):
 
     def log_f(self, eta: Floats) -> Floats:
         x, t = self.x[:, None], self.t[:, None]
-        return np.asarray(x * (eta + np.log(t)) - t * np.exp(np.minimum(eta, HIGHEST)) - special.gammaln(x + 1))
+        with np.errstate(over="ignore"):
+            return np.asarray(x * (eta + np.log(t)) - t * np.exp(eta) - special.gammaln(x + 1))
 
     def derivatives(self, eta: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-        mean = self.t[:, None] * np.exp(np.minimum(eta, HIGHEST))
+        with np.errstate(over="ignore"):
+            mean = self.t[:, None] * np.exp(eta)
         return self.x[:, None] - mean, -mean, -mean, -mean
 
     def saturated(self) -> Floats:

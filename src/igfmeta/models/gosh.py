@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from igfmeta.datasets import checked
-from igfmeta.errors import InputError, check_choice
+from igfmeta.errors import InputError, check_choice, listed
 from igfmeta.models import heterogeneity
 from igfmeta.models.batch import Batch, prepare
 from igfmeta.models.registry import ESTIMATORS, TAU2_METHODS
@@ -28,6 +28,9 @@ CHUNK = 20_000
 
 Engine = Literal["auto", "numpy", "compiled"]
 ENGINES = ("auto", "numpy", "compiled")
+
+#: Estimators that are compiled.
+COMPILED = ("REML", "DL", "CE")
 
 #: From so many subsets on, loading the compiled kernel costs less than it saves.
 WORTH_COMPILING = 100_000
@@ -90,7 +93,7 @@ def gosh(
     rng : Generator, optional
         Draws the sample; required for one.
     engine : {"auto", "numpy", "compiled"}
-        The compiled kernel does REML; "auto" takes it for many subsets, where it wins.
+        The compiled kernel does REML, DL and CE; "auto" takes it for many subsets, where it wins.
 
     Raises
     ------
@@ -109,20 +112,20 @@ def gosh(
     engine = check_choice("engine", engine, ENGINES)  # type: ignore[assignment]
     if len(y) != 1 or k < 3:
         raise InputError(f"GOSH takes one data set of 3 studies or more; this has shape {np.shape(yi)}.")
-    if engine == "compiled" and method != "REML":
-        raise InputError(f"engine was 'compiled' with method {method!r}; the compiled kernel does REML.")
+    if engine == "compiled" and method not in COMPILED:
+        raise InputError(f"engine was 'compiled' with method {method!r}; the compiled kernel does {listed(COMPILED)}.")
     exhaustive = subsets is None and k <= MOST_STUDIES
     members = _all_subsets(k) if exhaustive else _sample(k, SAMPLE if subsets is None else subsets, rng)
     compiled = engine == "compiled" or (
-        engine == "auto" and method == "REML" and len(members) >= WORTH_COMPILING
+        engine == "auto" and method in COMPILED and len(members) >= WORTH_COMPILING
     )  # fmt: skip
     size = np.bitwise_count(members).sum(axis=1).astype(np.int16)
     estimate, tau2, i2 = (np.empty(len(members)) for _ in range(3))
     if compiled:
-        from igfmeta.models.gosh_compiled import pool_subsets
+        from igfmeta.models.gosh_compiled import KINDS, pool_subsets
 
         whole = prepare(y, v)
-        pool_subsets(whole.yi[0], whole.vi[0], members, estimate, tau2, i2)
+        pool_subsets(whole.yi[0], whole.vi[0], members, KINDS[method], estimate, tau2, i2)
         estimate = whole.centre[0] + np.sqrt(whole.scale[0]) * estimate
         tau2 = whole.scale[0] * tau2
     else:

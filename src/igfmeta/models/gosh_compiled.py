@@ -1,8 +1,8 @@
-"""REML pools of subsets of one data set, compiled: what `gosh` uses where a million subsets are asked for.
+"""Pools of subsets of one data set, compiled: what `gosh` uses where a million subsets are asked for.
 
-The same search as `igfmeta.models.tau2_likelihood`: the score on a grid from 0 to a bound above which it is negative,
-a bracketed Newton in each interval where it falls through 0, the highest maximum wins. The NumPy kernel is the
-reference; a test holds the two together.
+For REML the same search as `igfmeta.models.tau2_likelihood`: the score on a grid from 0 to a bound above which it is
+negative, a bracketed Newton in each interval where it falls through 0, the highest maximum wins. The NumPy kernel is
+the reference; a test holds the two together.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ import numpy as np
 from numba import njit, prange
 
 from igfmeta.models.tau2_likelihood import PER_DECADE
+
+#: Estimators of tau2 that are compiled, by number.
+KINDS = {"REML": 0, "DL": 1, "CE": 2}
 
 #: As in `igfmeta.solver`.
 STEP, WIDTH, MAX_STEPS = 1e-10, 1e-14, 200
@@ -115,8 +118,8 @@ def _reml(y: Any, v: Any, k: int) -> float:
 
 
 @njit(cache=True, parallel=True)
-def pool_subsets(yi: Any, vi: Any, members: Any, estimate: Any, tau2: Any, i2: Any) -> None:
-    """Fill pooled effect, tau2 and I2 of every subset; `members` holds packed bits."""
+def pool_subsets(yi: Any, vi: Any, members: Any, kind: int, estimate: Any, tau2: Any, i2: Any) -> None:
+    """Fill pooled effect, tau2 and I2 of every subset; `members` holds packed bits, `kind` is of `KINDS`."""
     k = len(yi)
     for row in prange(len(members)):
         y, v = np.empty(k), np.empty(k)
@@ -125,15 +128,28 @@ def pool_subsets(yi: Any, vi: Any, members: Any, estimate: Any, tau2: Any, i2: A
             if (members[row, i // 8] >> (7 - i % 8)) & 1:
                 y[n], v[n] = yi[i], vi[i]
                 n += 1
-        t = _reml(y, v, n)
-        s1 = sy = p1 = pairs = 0.0
+        # With w = 1/v: sum(w), sum(w)^2 - sum(w^2), and Cochran's Q.
+        p1 = pairs = py = q = 0.0
+        for i in range(n):
+            w = 1.0 / v[i]
+            pairs += 2.0 * p1 * w
+            p1 += w
+            py += w * y[i]
+        for i in range(n):
+            q += (y[i] - py / p1) ** 2 / v[i]
+        t = 0.0
+        if kind == 0:
+            t = _reml(y, v, n)
+        elif kind == 1:
+            t = max(0.0, (q - (n - 1)) / (pairs / p1))
+        s1 = sy = 0.0
         for i in range(n):
             w = 1.0 / (v[i] + t)
             s1 += w
             sy += w * y[i]
-            pairs += 2.0 * p1 / v[i]
-            p1 += 1.0 / v[i]
         estimate[row], tau2[row] = sy / s1, t
-        # The typical variance of Higgins & Thompson: (k - 1) sum(w) / (sum(w)^2 - sum(w^2)), w = 1/v.
-        typical = (n - 1) * p1 / pairs
-        i2[row] = 100.0 * t / (t + typical)
+        if kind == 2:
+            i2[row] = 100.0 * max(0.0, q - (n - 1)) / q if q > 0.0 else 0.0
+        else:
+            # Over tau2 and the typical variance of Higgins & Thompson, (k - 1) sum(w) / (sum(w)^2 - sum(w^2)).
+            i2[row] = 100.0 * t / (t + (n - 1) * p1 / pairs)
