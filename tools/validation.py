@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from igfmeta.bayes import tau_priors as tau
 from igfmeta.bayes.averaging import average_models
@@ -29,6 +30,7 @@ from igfmeta.models.bias.trim_and_fill import trim_and_fill
 from igfmeta.models.deletion import leave_one_out
 from igfmeta.models.influence import influence
 from igfmeta.models.pooling import pool_one
+from igfmeta.synthesis.models_of_fit import fit_with
 
 ROOT = Path(__file__).parents[1]
 CASES = ROOT / "tests" / "published" / "cases"
@@ -215,6 +217,32 @@ def case_05() -> Iterator[Row]:
             engine,
             worst([fit.estimate, fit.se, fit.q], [expected["est"], expected["se"], expected["QE"]]),
         )
+
+
+def case_06() -> Iterator[Row]:
+    values, columns, engine = load("06_nielweise2007_rare_or_glmm")
+    table = pd.DataFrame(dict(zip(("a", "n1", "c", "n2"), numbers(columns, "ai", "n1i", "ci", "n2i"), strict=True)))
+    arms = {"events1": "a", "n1": "n1", "events2": "c", "n2": "n2"}
+    for name, model, options in (
+        ("MH_no_cc", "mh", {"measure": "OR"}),
+        ("Peto", "peto", {}),
+        *((name, "glmm", {"measure": "OR", "variant": name}) for name in ("CM.EL", "CM.AL", "UM.FS", "UM.RS")),
+        ("UM.FS_EE", "logistic", {"measure": "OR"}),
+    ):
+        fit: Any = fit_with(model, table, **arms, **options)
+        ours = [fit.fit.estimate, fit.fit.se]
+        yield "Catheters, rare events", f"{name}: estimate, standard error", engine, worst(
+            ours, [values[name]["est"], values[name]["se"]]
+        )
+
+
+def case_08() -> Iterator[Row]:
+    values, columns, engine = load("08_pritz1997_proportions")
+    table = pd.DataFrame(dict(zip(("x", "n"), numbers(columns, "xi", "ni"), strict=True)))
+    fit: Any = fit_with("glmm", table, events="x", n="n", measure="PLO")
+    ours = [fit.fit.estimate, fit.fit.se, fit.fit.tau2]
+    theirs = [values["GLMM"][name] for name in ("est", "se", "tau2")]
+    yield "Hyperdynamic therapy", "logit-normal model: estimate, standard error, tau2", engine, worst(ours, theirs)
 
 
 def case_32() -> Iterator[Row]:

@@ -38,6 +38,9 @@ STANDSTILL = 1e-10
 #: Newton's method in theta: longest step, steps, and the step (in standard errors) after which theta is found.
 LONGEST, STEPS, FOUND = 2.0, 60, 1e-9
 
+#: How far, relatively, a log-likelihood may be from its target before the last step, which squares that.
+MISSED = 1e-8
+
 #: Curvature below which it is rounding: the log-likelihood is concave.
 FLAT = 1e-12
 
@@ -114,18 +117,19 @@ class Mixed:
 
 
 def _centre(data: DataSets, rows: Index, t: Floats, start: Floats, nodes: int) -> tuple[Floats, Contributions]:
-    """Return theta where the log-likelihood is highest at each tau2, and what it is there."""
-    theta = start.copy()
+    """Return theta where the log-likelihood is highest at each tau2, and what it is there (one last tiny step ago)."""
+    theta, parts = start.copy(), np.empty((6, len(rows)))
     active = np.arange(len(rows))
     for _ in range(STEPS):
         found = data.at(rows[active], theta[active], t[active], nodes)
+        parts[:, active] = list(found.__dict__.values())
         bend = np.maximum(-found.theta_theta, FLAT)
         step = np.clip(found.theta / bend, -LONGEST, LONGEST)
         theta[active] += step
         active = active[np.abs(step) * np.sqrt(bend) > FOUND]
         if not len(active):
             break
-    return theta, data.at(rows, theta, t, nodes)
+    return theta, Contributions(*parts)
 
 
 def _fallen(
@@ -136,16 +140,17 @@ def _fallen(
     From outside Newton's method on a concave function comes down on its root from one side; from inside its first step
     leads outside.
     """
-    theta = start.copy()
+    theta, parts = start.copy(), np.empty((6, len(rows)))
     active = np.arange(len(rows))
     for _ in range(STEPS):
         found = data.at(rows[active], theta[active], t[active], nodes)
+        parts[:, active] = list(found.__dict__.values())
         step = np.clip((target[active] - found.value) / found.theta, -2 * LONGEST, 2 * LONGEST)
         theta[active] += step
-        active = active[np.abs(found.value - target[active]) > 1e-11 * (1 + np.abs(target[active]))]
+        active = active[np.abs(found.value - target[active]) > MISSED * (1 + np.abs(target[active]))]
         if not len(active):
             break
-    return theta, data.at(rows, theta, t, nodes)
+    return theta, Contributions(*parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -284,7 +289,8 @@ def maximize(data: DataSets, start: Floats, *, level: float, common: bool = Fals
     free = order[~single[owner[order]]]
     theta[owner[free]], t[owner[free]], converged[owner[free]] = thetas[free], ts[free], ended[free]
     nodes, accuracy = _refined(data, theta, t)
-    theta, best = _centre(data, rows, t, theta, nodes)
+    theta, _ = _centre(data, rows, t, theta, nodes)
+    best = data.at(rows, theta, t, nodes)
     inside = (t > 0) & (t < LARGEST)
     a, b, c = -best.theta_theta, -best.theta_t, -best.t_t
     determinant = np.where(inside, a * c - b * b, a)
