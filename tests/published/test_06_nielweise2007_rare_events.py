@@ -83,3 +83,35 @@ def test_common_effect_of_the_conditional_models(case, variant):
     details = {detail.key: detail.value for detail in result.details}
     assert details["log_likelihood"] == pytest.approx(expected["logLik"], abs=1e-6)
     assert result.fit.tau2 == 0
+
+
+def test_fixed_intercepts(case):
+    """lme4 stopped at a gradient of 0.0089 here; the figures are those of the grid over the random effect."""
+    result = _fit(case, "glmm", measure="OR", variant="UM.FS")
+    assert result.fit.estimate == pytest.approx(-1.2364935390056266, rel=1e-7)
+    assert result.fit.tau2 == pytest.approx(0.3195131483711236, rel=1e-6)
+    assert result.fit.se == pytest.approx(case.values["UM.FS"]["se"], rel=1e-3)
+
+
+def test_random_intercepts(case):
+    """metafor integrates by Laplace's approximation; the whole integral is higher and its maximum a little apart."""
+    result = _fit(case, "glmm", measure="OR", variant="UM.RS")
+    details = {detail.key: detail.value for detail in result.details}
+    expected = case.values["UM.RS"]
+    assert result.fit.estimate == pytest.approx(expected["est"], abs=0.01 * expected["se"])
+    assert result.fit.se == pytest.approx(expected["se"], rel=2e-3)
+    assert result.fit.tau2 == pytest.approx(expected["tau2"], rel=2e-3)
+    assert details["log_likelihood"] > expected["logLik"]
+    assert details["accuracy"] < 1e-8
+    assert details["gradient"] < 1e-6
+
+
+def test_logistic_regression_by_statsmodels_is_the_common_effect_with_fixed_intercepts(case):
+    expected = case.values["UM.FS_EE"]
+    result = _fit(case, "logistic", measure="OR")
+    assert result.fit.estimate == pytest.approx(expected["est"], rel=1e-8)
+    details = {detail.key: detail.value for detail in result.details}
+    assert details["log_likelihood"] == pytest.approx(expected["logLik"], abs=1e-8)
+    own = _fit(case, "glmm", measure="OR", variant="UM.FS", method="CE")
+    assert own.fit.estimate == pytest.approx(result.fit.estimate, rel=1e-8)
+    assert own.fit.se == pytest.approx(result.fit.se, rel=1e-7)

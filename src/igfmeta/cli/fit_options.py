@@ -114,7 +114,7 @@ class GlmmOptions:
 
     variant: Annotated[
         str | None,
-        option("Likelihood: CM.EL (exact, the default) or CM.AL for OR; CM.EL for IRR.", panel="Model glmm"),
+        option("Likelihood: CM.EL (exact, the default), CM.AL (OR only), UM.FS, UM.RS.", panel="Model glmm"),
     ] = None
 
 

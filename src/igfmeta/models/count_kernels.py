@@ -19,6 +19,9 @@ from igfmeta.numerics import Floats
 #: Elements (studies x nodes x support) of a hypergeometric table evaluated at once.
 CHUNK = 400_000
 
+#: Log rates above this have no likelihood left; their fourth powers still fit a float.
+HIGHEST = 150.0
+
 
 class Kernel(Protocol):
     """The likelihoods of m studies."""
@@ -103,12 +106,10 @@ class Poisson(_PerStudy):
 
     def log_f(self, eta: Floats) -> Floats:
         x, t = self.x[:, None], self.t[:, None]
-        with np.errstate(over="ignore"):
-            return np.asarray(x * (eta + np.log(t)) - t * np.exp(eta) - special.gammaln(x + 1))
+        return np.asarray(x * (eta + np.log(t)) - t * np.exp(np.minimum(eta, HIGHEST)) - special.gammaln(x + 1))
 
     def derivatives(self, eta: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-        with np.errstate(over="ignore"):
-            mean = self.t[:, None] * np.exp(eta)
+        mean = self.t[:, None] * np.exp(np.minimum(eta, HIGHEST))
         return self.x[:, None] - mean, -mean, -mean, -mean
 
     def saturated(self) -> Floats:

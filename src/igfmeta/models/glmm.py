@@ -14,7 +14,8 @@ import numpy as np
 
 from igfmeta.errors import NothingToPool
 from igfmeta.models.count_kernels import Binomial, Hypergeometric, Kernel, Poisson
-from igfmeta.models.mixed_likelihood import DataSets, Mixed, maximize
+from igfmeta.models.fixed_intercepts import profiled
+from igfmeta.models.mixed_likelihood import DataSets, Evaluate, Mixed, maximize
 from igfmeta.models.normal_mixing import contributions
 from igfmeta.models.results import Pooled
 from igfmeta.numerics import Floats, Mask, chi2_upper, t_quantile, t_two_sided
@@ -43,13 +44,39 @@ def _conditional(events1: Floats, size1: Floats, events2: Floats, size2: Floats)
     return Binomial(events1, events1 + events2, np.log(size1 / size2))
 
 
-#: Measure and variant -> the likelihood of the studies given their effects.
-KERNELS: dict[tuple[str, str], Callable[..., Kernel]] = {
-    ("PLO", "logit-normal"): _proportion,
-    ("IRLN", "Poisson-normal"): _rate,
-    ("OR", "CM.EL"): _exact,
-    ("OR", "CM.AL"): _conditional,
-    ("IRR", "CM.EL"): _conditional,
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """The likelihood of a data set: what evaluates its studies, the kernel that says how high it could be at best, and
+    the one that says which studies tell of the effect (and in one direction only)."""
+
+    evaluate: Evaluate
+    whole: Kernel
+    telling: Kernel
+
+
+def _of_one_dimension(build: Callable[..., Kernel]) -> Callable[[str, dict[str, Floats]], Counts]:
+    def counts_of(_measure: str, counts: dict[str, Floats]) -> Counts:
+        kernel = build(*counts.values())
+        return Counts(_mixing(kernel), kernel, kernel)
+
+    return counts_of
+
+
+def _with_intercepts(measure: str, counts: dict[str, Floats]) -> Counts:
+    evaluate, arms = profiled(measure, counts)
+    return Counts(evaluate, arms, (_exact if measure == "OR" else _conditional)(*counts.values()))
+
+
+#: Measure and variant -> the likelihood of the studies; the first of a measure is its default. UM.RS, whose integral
+#: has two dimensions, is in `igfmeta.models.random_intercepts`.
+VARIANTS: dict[tuple[str, str], Callable[[str, dict[str, Floats]], Counts]] = {
+    ("PLO", "logit-normal"): _of_one_dimension(_proportion),
+    ("IRLN", "Poisson-normal"): _of_one_dimension(_rate),
+    ("OR", "CM.EL"): _of_one_dimension(_exact),
+    ("OR", "CM.AL"): _of_one_dimension(_conditional),
+    ("OR", "UM.FS"): _with_intercepts,
+    ("IRR", "CM.EL"): _of_one_dimension(_conditional),
+    ("IRR", "UM.FS"): _with_intercepts,
 }
 
 
@@ -88,11 +115,11 @@ class Certified:
 def data_sets(kernel: Kernel, size: Any) -> DataSets:
     """Return data sets whose studies stand in one row: the first size[0] are those of the first data set."""
     count = np.asarray(size, dtype=np.intp)
-    return DataSets(
-        evaluate=lambda index, theta, t, nodes: contributions(kernel.take(index), theta, t, nodes=nodes),
-        first=np.cumsum(count) - count,
-        size=count,
-    )
+    return DataSets(evaluate=_mixing(kernel), first=np.cumsum(count) - count, size=count)
+
+
+def _mixing(kernel: Kernel) -> Evaluate:
+    return lambda index, theta, t, nodes: contributions(kernel.take(index), theta, t, nodes=nodes)
 
 
 def at_an_end(kernel: Kernel) -> tuple[Mask, Mask]:
@@ -128,7 +155,7 @@ def glmm_one(
     Parameters
     ----------
     measure, variant : str
-        A key of `KERNELS`.
+        A key of `VARIANTS`.
     counts : dict of ndarray of shape (k,)
         events, n; events, time; events1, n1, events2, n2; or events1, time1, events2, time2.
     typical : float
@@ -149,19 +176,28 @@ def glmm_one(
     >>> round(found.fit.estimate, 4), round(found.log_likelihood, 4)
     (-2.2732, -6.1437)
     """
-    kernel = KERNELS[measure, variant](*counts.values())
-    low, high = at_an_end(kernel)
+    model = VARIANTS[measure, variant](measure, counts)
+    low, high = ends(model.telling, variant)
+    k = len(low)
+    one = np.array([k], dtype=np.intp)
+    data = DataSets(model.evaluate, np.zeros(1, dtype=np.intp), one)
+    found = maximize(data, start(model.telling, one), level=level, common=method == "CE")
+    saturated = float(model.whole.saturated().sum())
+    return certified(found, 0, k=k, saturated=saturated, typical=typical, variant=variant, method=method, ci=ci,
+                     level=level, tells=int((~(low & high)).sum()))  # fmt: skip
+
+
+def ends(telling: Kernel, variant: str) -> tuple[Mask, Mask]:
+    """Return `at_an_end` of the studies; refuse data whose likelihood has no maximum."""
+    low, high = at_an_end(telling)
     if low.all() or high.all():
         end = "lowest" if low.all() else "highest"
         raise NothingToPool(
             f"Every study has the {end} count that it could have: the likelihood of {variant} has no maximum, and the "
-            "effect is infinite. --model firth gives a finite one; one-arm rates have an exact interval in pool."
+            "effect is infinite. For odds ratios --model firth gives a finite one; rates of single arms have the exact "
+            "interval of their sum."
         )
-    k = len(kernel)
-    found = maximize(data_sets(kernel, [k]), start(kernel, [k]), level=level, common=method == "CE")
-    saturated = float(kernel.saturated().sum())
-    return certified(found, 0, k=k, saturated=saturated, typical=typical, variant=variant, method=method, ci=ci,
-                     level=level, tells=int((~(low & high)).sum()))  # fmt: skip
+    return low, high
 
 
 def certified(

@@ -18,6 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from igfmeta.models.count_kernels import Kernel
 from igfmeta.numerics import Floats
@@ -85,12 +86,14 @@ def contributions(kernel: Kernel, theta: Floats, t: Floats, *, nodes: int) -> Co
     mixed = t > 0
     if not mixed.all():
         alone = np.flatnonzero(~mixed)
-        part, eta = kernel.take(alone), theta[alone, None]
-        value[alone] = part.log_f(eta)[:, 0]
-        ratios[:, alone] = [ratio[:, 0] for ratio in _derivative_ratios(part, eta)]
+        part = kernel.take(alone)
+        at = on_nodes(part, theta[alone], np.zeros(len(alone)), nodes)
+        value[alone], ratios[:, alone] = at.value, theta_ratios(part, at, np.ones(len(alone)))
     if mixed.any():
         some = np.flatnonzero(mixed)
-        value[some], ratios[:, some] = _integrals(kernel.take(some), theta[some], np.sqrt(t[some]), nodes)
+        part, tau = kernel.take(some), np.sqrt(t[some])
+        at = on_nodes(part, theta[some], tau, nodes)
+        value[some], ratios[:, some] = at.value, theta_ratios(part, at, tau)
     a1, a2, a3, a4 = ratios
     return Contributions(
         value=value,
@@ -102,8 +105,30 @@ def contributions(kernel: Kernel, theta: Floats, t: Floats, *, nodes: int) -> Co
     )
 
 
-def _integrals(kernel: Kernel, theta: Floats, tau: Floats, nodes: int) -> tuple[Floats, Floats]:
-    """Return log L and the ratios A1 to A4, shape (4, m)."""
+@dataclass(frozen=True, eq=False)
+class Nodes:
+    """Studies' integrals on their nodes: log L, shape (m,); z, eta and weights that add up to 1, shape (m, nodes).
+
+    `vague` are the positions of the studies that say less than the normal around them.
+    """
+
+    value: Floats
+    z: Floats
+    eta: Floats
+    weight: Floats
+    vague: NDArray[np.intp]
+
+    def mean(self, values: Floats) -> Floats:
+        """Return expectations given the data, shape (m,)."""
+        return np.asarray((self.weight * values).sum(axis=1))
+
+
+def on_nodes(kernel: Kernel, theta: Floats, tau: Floats, nodes: int) -> Nodes:
+    """Return the integrals of f(theta + tau z) phi(z) and their nodes; with tau = 0 the single node z = 0."""
+    if not tau.any():
+        eta = theta[:, None]
+        zero = np.zeros_like(eta)
+        return Nodes(kernel.log_f(eta)[:, 0], zero, eta, zero + 1.0, np.arange(len(theta)))
     mode, scale = _modes(kernel, theta, tau)
     edge = np.arcsinh(REACH / scale)
     u = edge[:, None] * np.linspace(-1.0, 1.0, nodes)
@@ -115,13 +140,17 @@ def _integrals(kernel: Kernel, theta: Floats, tau: Floats, nodes: int) -> tuple[
     total = w.sum(axis=1)
     step = 2 * edge / (nodes - 1)
     value = top + np.log(total * step * scale) - 0.5 * np.log(2 * np.pi)
-    w /= total[:, None]
-    square = z * z
-    hermite = (z, square - 1, z * (square - 3), square * (square - 6) + 3)
-    ratios = np.stack([(w * h).sum(axis=1) for h in hermite]) / tau ** np.arange(1, 5)[:, None]
-    # Where the study says less than the normal around it, the derivatives of its own likelihood lose fewer digits.
-    vague = np.flatnonzero(scale > np.sqrt(0.5))
-    if len(vague):
-        own = _derivative_ratios(kernel.take(vague), eta[vague])
-        ratios[:, vague] = [(w[vague] * ratio).sum(axis=1) for ratio in own]
-    return value, ratios
+    return Nodes(value, z, eta, w / total[:, None], np.flatnonzero(scale > np.sqrt(0.5)))
+
+
+def theta_ratios(kernel: Kernel, at: Nodes, tau: Floats) -> Floats:
+    """Return A1 to A4, shape (4, m); from z, or where a study is vague from the derivatives of its own likelihood."""
+    ratios = np.zeros((4, len(at.value)))
+    if len(at.vague) < len(at.value):
+        z, square = at.z, at.z * at.z
+        hermite = (z, square - 1, z * (square - 3), square * (square - 6) + 3)
+        ratios[:] = np.stack([at.mean(h) for h in hermite]) / tau ** np.arange(1, 5)[:, None]
+    if len(at.vague):
+        own = _derivative_ratios(kernel.take(at.vague), at.eta[at.vague])
+        ratios[:, at.vague] = [(at.weight[at.vague] * ratio).sum(axis=1) for ratio in own]
+    return ratios

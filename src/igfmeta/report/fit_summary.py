@@ -45,7 +45,13 @@ _METHODS = {
     "peto": "Peto's one-step odds ratio, one common effect.",
     "glmm": "Exact likelihood of the counts, nothing added to zero cells. Q is the likelihood-ratio test of equal "
     "effects; I2 = tau2 / (tau2 + typical variance of the studies' own effects, 0.5 added where a cell is 0). Weights "
-    "are shares of the information about the effect.",
+    "are shares of the information about the effect (UM.RS: 1/(own variance + tau2)).",
+    "beta-binomial": "Beta-binomial likelihood of every arm, studies without an event included. Weights are shares of "
+    "the patients.",
+    "logistic": "Regression with an intercept for each study, one common effect; Q is the deviance. Weights are 1/own "
+    "variance.",
+    "firth": "Logistic regression with an intercept for each study, penalized by Jeffreys' prior; one common effect. "
+    "Weights are 1/own variance.",
 }
 
 
@@ -60,7 +66,7 @@ def _methods(result: FitResult) -> str:
 def _notes(result: FitResult) -> tuple[str, ...]:
     fit = result.fit
     notes = [_methods(result)]
-    if fit.tau2 is not None and (fit.tau2_ci_lower is not None or result.model != "random"):
+    if fit.tau2 is not None and fit.q is not None and (fit.tau2_ci_lower is not None or result.model != "random"):
         limits = f.interval(fit.tau2_ci_lower, fit.tau2_ci_upper, 4)
         notes.append(
             f"tau2 {f.small(fit.tau2, 4)}{'' if limits == f.NOT_ESTIMABLE else f' ({limits})'}; "

@@ -11,19 +11,19 @@ import numpy as np
 from igfmeta.errors import InputError, NothingToPool, check_choice, check_level
 from igfmeta.models import mantel_haenszel as mh
 from igfmeta.models.batch import prepare
-from igfmeta.models.glmm import GLMM_CI, KERNELS, Certified, glmm_one
+from igfmeta.models.glmm import GLMM_CI, VARIANTS, Certified, glmm_one
 from igfmeta.models.pooling import pool_one
 from igfmeta.models.results import Pooled
 from igfmeta.models.weighted import typical_variance
 from igfmeta.numerics import Floats
 from igfmeta.synthesis.fitting import Detail, FitResult, labels_of, studies_of_table
-from igfmeta.synthesis.inputs import Columns, Effects, effects_from
+from igfmeta.synthesis.inputs import FORMS, Columns, Effects, effects_from
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Forms of columns that hold the counts of two arms.
-TWO_ARMS = ("events of two arms", "events and person-time of two arms")
+#: The variant whose integral has two dimensions.
+RANDOM_INTERCEPTS = "UM.RS"
 
 
 def counts_of(
@@ -42,7 +42,8 @@ def usable_counts(effects: Effects) -> dict[str, Floats]:
     if not effects.usable.any():
         reasons = "; ".join(dict.fromkeys(reason for reason in effects.sizes.reason if reason))
         raise NothingToPool(f"No row can be used: {reasons}." if reasons else "The table has no rows.")
-    return {role: values[effects.usable] for role, values in effects.numbers.items()}
+    roles = next(roles for roles in FORMS.values() if set(roles) == set(effects.numbers))
+    return {role: effects.numbers[role][effects.usable] for role in roles}
 
 
 def result_of(
@@ -142,7 +143,8 @@ def fit_peto(table: pd.DataFrame, columns: Columns, *, level: float = 0.95, stud
 
 def variants_of(measure: str) -> tuple[str, ...]:
     """Return the likelihoods that there are for a measure, the default first."""
-    return tuple(variant for known, variant in KERNELS if known == measure)
+    kept = [variant for known, variant in VARIANTS if known == measure]
+    return (*kept, RANDOM_INTERCEPTS) if measure in ("OR", "IRR") else tuple(kept)
 
 
 def fit_glmm(
@@ -162,7 +164,7 @@ def fit_glmm(
     ----------
     measure : {"OR", "IRR", "PLO", "IRLN"}
     variant : str, optional
-        OR: CM.EL (exact conditional, the default), CM.AL. IRR: CM.EL.
+        OR: CM.EL (exact conditional, the default), CM.AL, UM.FS, UM.RS. IRR: CM.EL, UM.FS, UM.RS.
     method : {"ML", "CE"}
         CE holds tau2 at 0.
     ci : {"z", "t", "PL"}
@@ -170,13 +172,18 @@ def fit_glmm(
     """
     level = check_level(level)
     method, ci = check_choice("method", method, ("ML", "CE")), check_choice("ci", ci, GLMM_CI)
-    accepted = tuple(dict.fromkeys(known for known, _ in KERNELS))
+    accepted = tuple(dict.fromkeys(known for known, _ in VARIANTS))
     effects = counts_of(table, columns, model="glmm", measure=measure, accepted=accepted, zero_cells="only0")
     measure = effects.sizes.measure
     variants = variants_of(measure)
     chosen = variants[0] if variant is None else check_choice("variant", variant, variants)
     counts = usable_counts(effects)
     typical = _typical(effects)
+    if chosen == RANDOM_INTERCEPTS:
+        from igfmeta.synthesis.fit_regressions import two_dimensional
+
+        fit, details = two_dimensional(effects, counts, typical, method=method, ci=ci, level=level)
+        return result_of(table, effects, fit, model="glmm", study=study, details=details)
     found = glmm_one(measure, chosen, counts, typical=typical, method=method, ci=ci, level=level)
     return result_of(
         table, effects, found.fit, model="glmm", study=study, details=glmm_details(found, measure, chosen)
@@ -210,5 +217,7 @@ _LIKELIHOODS = {
     ("IRLN", "Poisson-normal"): "Poisson-normal: Poisson, log rates normal",
     ("OR", "CM.EL"): "CM.EL: non-central hypergeometric given all events (exact)",
     ("OR", "CM.AL"): "CM.AL: binomial given all events (approximate)",
+    ("OR", "UM.FS"): "UM.FS: binomial arms, an intercept for each study, half of each effect in each arm",
+    ("IRR", "UM.FS"): "UM.FS: Poisson arms, an intercept for each study, half of each effect in each arm",
     ("IRR", "CM.EL"): "CM.EL: binomial given all events (exact)",
 }

@@ -58,6 +58,21 @@ MODELS: dict[str, FitModel] = {
         "Konstantopoulos 2011; van Houwelingen, Arends & Stijnen 2002",
         "igfmeta.synthesis.fit_multilevel:fit_multilevel",
     ),
+    "beta-binomial": FitModel(
+        "rates that vary as a beta distribution (PLO, OR); studies without an event count",
+        "Kuss 2015",
+        "igfmeta.synthesis.fit_regressions:fit_beta_binomial",
+    ),
+    "logistic": FitModel(
+        "common effect by logistic (OR) or Poisson (IRR) regression",
+        "Breslow & Day 1980",
+        "igfmeta.synthesis.fit_regressions:fit_logistic",
+    ),
+    "firth": FitModel(
+        "the same for OR with a penalty: finite without events in an arm",
+        "Firth 1993; Heinze & Schemper 2002",
+        "igfmeta.synthesis.fit_regressions:fit_firth",
+    ),
 }
 MODEL_NAMES = tuple(MODELS)
 
