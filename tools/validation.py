@@ -231,8 +231,11 @@ def case_06() -> Iterator[Row]:
     ):
         fit: Any = fit_with(model, table, **arms, **options)
         ours = [fit.fit.estimate, fit.fit.se]
-        yield "Catheters, rare events", f"{name}: estimate, standard error", engine, worst(
-            ours, [values[name]["est"], values[name]["se"]]
+        yield (
+            "Catheters, rare events",
+            f"{name}: estimate, standard error",
+            engine,
+            worst(ours, [values[name]["est"], values[name]["se"]]),
         )
 
 
