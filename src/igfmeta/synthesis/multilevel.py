@@ -174,7 +174,7 @@ def multilevel(
         cluster="comparison" if joint else None,
         rho=rho if joint else None,
         fit=fit,
-        sweep=tuple(fits.swept(each) for each in SWEEP) if joint else (),
+        sweep=tuple(fits.swept(each, fit if each == rho else None) for each in SWEEP) if joint else (),
         surrogacy=fits.line(fit),
         rows=tuple(
             MultilevelRow(label, name, effect.yi, effect.vi, effect.derivation, None, row_id=effect.row["row_id"])
@@ -233,8 +233,8 @@ class _Fits:
             return None
         return surrogacy(fit, surrogate=names[1], true=names[0])
 
-    def swept(self, rho: float) -> Swept:
-        fit = self.at(rho)
+    def swept(self, rho: float, known: MultilevelFit | None) -> Swept:
+        fit = self.at(rho) if known is None else known
         return Swept(rho, fit, self.line(fit))
 
 

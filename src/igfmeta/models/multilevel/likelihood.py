@@ -329,7 +329,8 @@ class Likelihood:
         u = zmy - zmx @ coef
         total = view.zmz.sum(axis=0) - u.T @ u
         if self.restricted:
-            total = total - np.einsum("gip,pq,gjq->ij", zmx, vcov, zmx, optimize=True)
+            flat = zmx.swapaxes(0, 1).reshape(zmx.shape[1], -1)
+            total = total - (zmx @ vcov).swapaxes(0, 1).reshape(flat.shape) @ flat.T
         return np.asarray(-0.25 * (total + total.T))
 
     def _dense_adjoint(self, i: int, up: _Up, weighted: Floats, inverse: Sequence[Floats]) -> Floats:

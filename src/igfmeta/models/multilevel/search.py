@@ -36,7 +36,14 @@ LEVEL = 1e-9
 
 #: Sizes of the total heterogeneity at which the search looks, as shares of the spread of the effects; how it may be
 #: split between terms beside evenly; correlations; and from how many of these places it climbs.
-SIZES, SHARE, CORRELATIONS, CLIMBS = (0.03, 0.15, 0.5, 1.0, 2.5), 0.9, (0.0, 0.7, -0.5), 3
+SIZES, SHARE, CORRELATIONS, CLIMBS = (0.03, 0.15, 0.5, 1.0, 2.5), 0.9, (0.0, 0.7, -0.7), 3
+
+#: Where there are correlations: scattered places for each parameter, at most, the steps that each is followed before
+#: the best are, and over how many decades (natural) their standard deviations are scattered.
+SCATTERED, MOST, FIRST_STEPS, DECADES = 3, 18, 4, 4.0
+
+#: Roots of primes, whose multiples scatter evenly modulo 1 (Weyl 1916).
+_ROOTS = np.sqrt([2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71])
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +138,7 @@ def _rough_hessian(f: Function, theta: Floats, gradient: Floats, at: Codes) -> F
     return 0.5 * (out + out.T)
 
 
-def climb(f: Function, theta: Floats, space: Space) -> tuple[Floats, float, Floats]:
+def climb(f: Function, theta: Floats, space: Space, *, steps: int = STEPS) -> tuple[Floats, float, Floats]:
     """Return a local maximum, its value and the slope there.
 
     Newton's method with the eigenvalues of the Hessian made positive, steps halved until the value rises. Close to the
@@ -140,7 +147,7 @@ def climb(f: Function, theta: Floats, space: Space) -> tuple[Floats, float, Floa
     """
     theta = space.off_zero(space.inside(theta))
     value, gradient = f(theta)
-    for _ in range(STEPS):
+    for _ in range(steps):
         at = space.free(theta, gradient)
         if not len(at) or not np.abs(gradient[at]).max() > 0:
             break
@@ -203,8 +210,23 @@ def _starts(structures: Sequence[Structure], spread: float) -> Iterator[Floats]:
             common = 0.0
             if structure.n_angles:
                 low, high = structure.limits
-                common = float(np.clip(rho, 0.8 * low, 0.95 * high))
+                common = rho * high if rho > 0 else -rho * low
             parts.append(structure.theta([size * spread * np.sqrt(share)] * structure.n_sd, [common]))
+        yield np.concatenate(parts)
+
+
+def _scattered(structures: Sequence[Structure], spread: float) -> Iterator[Floats]:
+    """Return places all over the space: likelihoods of correlated effects often have several maxima."""
+    total = sum(structure.n_parameters for structure in structures)
+    roots = np.resize(_ROOTS, total)
+    for n in range(1, min(MOST, SCATTERED * total) + 1):
+        u, at = np.mod(n * roots, 1.0), 0
+        parts = []
+        for structure in structures:
+            own = u[at : at + structure.n_parameters]
+            sd = spread * np.exp(DECADES * (own[: structure.n_sd] - 0.75))
+            parts.append(np.concatenate([sd, np.pi * own[structure.n_sd :]]))
+            at += structure.n_parameters
         yield np.concatenate(parts)
 
 
@@ -229,9 +251,11 @@ def maximize(likelihood: Likelihood, structures: Sequence[Structure], spread: fl
     looked = sorted(
         ((likelihood.value(theta), i, theta) for i, theta in enumerate(_starts(structures, spread))), reverse=True
     )
-    tops = []
-    for _, _, theta in _distinct(looked):
-        tops.append(_off_saddles(f, *climb(f, theta, space), space))
+    places = [theta for _, _, theta in _distinct(looked)]
+    if any(structure.n_angles for structure in structures):
+        followed = [climb(f, theta, space, steps=FIRST_STEPS) for theta in _scattered(structures, spread)]
+        places += [theta for theta, _, _ in sorted(followed, key=lambda each: -each[1])[:CLIMBS]]
+    tops = [_off_saddles(f, *climb(f, theta, space), space) for theta in places]
     theta, value, gradient = max(tops, key=lambda top: top[1])
     lower = any(top[1] < value - 1e-6 * (1 + abs(value)) and _is_top(f, top, space) for top in tops)
     parts = zip(structures, likelihood.slices, strict=True)
