@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from igfmeta.bayes.averaging import average_models
     from igfmeta.evidence import load_evidence
     from igfmeta.synthesis.averages import average
+    from igfmeta.synthesis.bias import BiasOptions
+    from igfmeta.synthesis.checks import bias, influence, sensitivity
     from igfmeta.synthesis.dose import dose_response
     from igfmeta.synthesis.fitting import fit
     from igfmeta.synthesis.hierarchy import hierarchy
@@ -34,19 +36,23 @@ if TYPE_CHECKING:
 
 #: Public names and where they live; loaded when first used, so that `import igfmeta` costs nothing.
 _WHERE = {
+    "BiasOptions": "igfmeta.synthesis.bias",
     "Columns": "igfmeta.synthesis.inputs",
     "Methods": "igfmeta.synthesis.methods",
     "average": "igfmeta.synthesis.averages",
     "average_models": "igfmeta.bayes.averaging",
+    "bias": "igfmeta.synthesis.checks",
     "dose_response": "igfmeta.synthesis.dose",
     "fit": "igfmeta.synthesis.fitting",
     "fit_with": "igfmeta.synthesis.models_of_fit",
     "hierarchy": "igfmeta.synthesis.hierarchy",
+    "influence": "igfmeta.synthesis.checks",
     "joint": "igfmeta.synthesis.joint",
     "load_evidence": "igfmeta.evidence",
     "multilevel": "igfmeta.synthesis.multilevel",
     "pool": "igfmeta.synthesis.pooling",
     "risk": "igfmeta.synthesis.risk",
+    "sensitivity": "igfmeta.synthesis.checks",
     "triangulate": "igfmeta.synthesis.triangulation",
 }
 
@@ -54,6 +60,7 @@ _WHERE = {
 register(lambda: import_module("igfmeta.plots.drawn"))
 
 __all__ = [
+    "BiasOptions",
     "Columns",
     "IgfmetaError",
     "InputError",
@@ -62,15 +69,18 @@ __all__ = [
     "__version__",
     "average",
     "average_models",
+    "bias",
     "dose_response",
     "fit",
     "fit_with",
     "hierarchy",
+    "influence",
     "joint",
     "load_evidence",
     "multilevel",
     "pool",
     "risk",
+    "sensitivity",
     "triangulate",
 ]
 

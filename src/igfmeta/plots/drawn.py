@@ -32,6 +32,14 @@ PICTURES = {
 }
 
 
+#: Kind of result -> the function that draws its figures, and the one that a notebook shows.
+PLOTS = {
+    "InfluenceResult": ("igfmeta.plots.influence_figures:figures", "panel"),
+    "BiasResult": ("igfmeta.plots.bias_figures:figures", "funnel"),
+    "SensitivityResult": ("igfmeta.plots.sensitivity_figures:figures", "forest"),
+}
+
+
 @dataclass(frozen=True, eq=False)
 class Forests:
     """The forest plots of a result, by name; draws itself in a notebook."""
@@ -101,8 +109,20 @@ def figure(result: Any) -> Figure:
     return drawn
 
 
+def figures(result: Any, *plots: str) -> dict[str, Figure]:
+    """Return figures of a result of `PLOTS` by name: those named, or the one that a notebook shows."""
+    function, first = PLOTS[type(result).__name__]
+    module, _, name = function.partition(":")
+    drawn: list[tuple[str, Figure]] = getattr(import_module(module), name)(result, plots or (first,))
+    return dict(drawn)
+
+
 def html(result: Any) -> str:
-    """Return a result as an HTML fragment: its forests, or its figure."""
+    """Return a result as an HTML fragment: its forests, or its figures."""
+    if type(result).__name__ in PLOTS:
+        from igfmeta.plots.canvas import inline_svg
+
+        return "\n".join(inline_svg(drawn, name) for name, drawn in figures(result).items())
     if type(result).__name__ in PICTURES:
         from igfmeta.plots.canvas import inline_svg
 

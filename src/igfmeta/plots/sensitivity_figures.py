@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from igfmeta.errors import check_choice
 from igfmeta.plots.matplotlib_forest import figure as forest_figure
 from igfmeta.plots.step_forest import step_forest
 from igfmeta.synthesis.sensitivity import KINDS, SensitivityOf, SensitivityResult
@@ -29,6 +31,10 @@ def sensitivity_forest(found: SensitivityOf) -> Figure:
     return forest_figure(forest)
 
 
-def figures(result: SensitivityResult) -> list[tuple[str, Figure]]:
-    """Return one forest for each set, by its name."""
-    return [(each.studies.name, sensitivity_forest(each)) for each in result.sets]
+PLOTS: dict[str, Callable[[SensitivityOf], Figure]] = {"forest": sensitivity_forest}
+
+
+def figures(result: SensitivityResult, plots: Sequence[str] = ("forest",)) -> list[tuple[str, Figure]]:
+    """Return the figures that were asked for, by the name of their set."""
+    chosen = [check_choice("plot", name, tuple(PLOTS)) for name in plots]
+    return [(each.studies.name, PLOTS[name](each)) for each in result.sets for name in chosen]

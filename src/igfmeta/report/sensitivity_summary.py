@@ -51,7 +51,7 @@ def table_of(found: SensitivityOf) -> SummaryTable:
             *found.summary(),
             "One thing is varied at a time. Posteriors: median, credible interval, tau2 the squared median of tau.",
             *found.not_run,
-            *(f"Not used: {text}." for text in studies.unused),
+            *studies.remarks(),
         ),
     )
 

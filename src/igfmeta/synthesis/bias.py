@@ -264,4 +264,4 @@ class _Findings:
             )
         if not self.has_null:
             notes.append("A rate has no value of no effect: nothing here that rests on significance is given.")
-        return (*notes, *(f"Not used: {text}." for text in self.studies.unused))
+        return (*notes, *self.studies.remarks())

@@ -19,6 +19,7 @@ from igfmeta.models.bias.registry import TESTS
 from igfmeta.models.bias.selection.model import SelectionModel
 from igfmeta.models.bias.trim_and_fill import TrimAndFill
 from igfmeta.models.results import Pooled
+from igfmeta.synthesis.display import Plotted
 from igfmeta.synthesis.methods import Methods
 from igfmeta.synthesis.study_sets import StudySet
 from igfmeta.version import __version__
@@ -136,7 +137,7 @@ class BiasOf:
 
 
 @dataclass(frozen=True, eq=False)
-class BiasResult:
+class BiasResult(Plotted):
     """The small-study effects of each set of studies."""
 
     sets: tuple[BiasOf, ...]

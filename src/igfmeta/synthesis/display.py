@@ -44,6 +44,17 @@ class Drawn:
         return _loaders[0]().html(self)
 
 
+class Plotted:
+    """Gives a result its figures, several kinds of them, one of each for each set of studies."""
+
+    def figures(self, *plots: str) -> Any:
+        """Return figures by name (`matplotlib.figure.Figure`); without names the first kind."""
+        return _loaders[0]().figures(self, *plots)
+
+    def _repr_html_(self) -> str:
+        return _loaders[0]().html(self)
+
+
 class Pictured:
     """Gives a result the one figure that it has."""
 

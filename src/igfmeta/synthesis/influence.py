@@ -16,6 +16,7 @@ from igfmeta.models.gosh import Gosh, gosh
 from igfmeta.models.influence import Influence, influence, units_of
 from igfmeta.models.results import PooledBatch
 from igfmeta.numerics import Floats
+from igfmeta.synthesis.display import Plotted
 from igfmeta.synthesis.methods import Methods
 from igfmeta.synthesis.results import finite
 from igfmeta.synthesis.study_sets import StudySet
@@ -99,7 +100,7 @@ class InfluenceOf:
 
 
 @dataclass(frozen=True, eq=False)
-class InfluenceResult:
+class InfluenceResult(Plotted):
     """Influence in each set of studies; `skipped` says which were too small, `methods` how the pools were made."""
 
     sets: tuple[InfluenceOf, ...]
@@ -316,4 +317,4 @@ def _remarks(studies: StudySet, found: Influence, names: Any, estimates: Floats)
             remarks.append(f"The pooled effect changes sides without: {', '.join(changed)}.")
     if studies.k < 5:
         remarks.append(f"Only {studies.k} studies: leaving one out leaves little to judge it by.")
-    return (*remarks, *(f"Not used: {text}." for text in studies.unused))
+    return (*remarks, *studies.remarks())

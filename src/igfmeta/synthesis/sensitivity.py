@@ -19,6 +19,7 @@ from igfmeta.models.inference import CI_METHODS
 from igfmeta.models.pooling import pool_one
 from igfmeta.models.registry import ESTIMATORS, TAU2_METHODS
 from igfmeta.models.results import Pooled
+from igfmeta.synthesis.display import Plotted
 from igfmeta.synthesis.methods import Methods
 from igfmeta.synthesis.results import finite
 from igfmeta.synthesis.sensitivity_counts import count_models
@@ -113,7 +114,7 @@ class SensitivityOf:
 
 
 @dataclass(frozen=True, eq=False)
-class SensitivityResult:
+class SensitivityResult(Plotted):
     """The sensitivity of each set of studies."""
 
     sets: tuple[SensitivityOf, ...]

@@ -93,6 +93,15 @@ class StudySet:
         """Whether a value of the measure means no effect; of a rate none does, and p-values say nothing."""
         return null_value(self.measure) is not None
 
+    def remarks(self) -> tuple[str, ...]:
+        """Return what goes with every result of these studies: how rates are taken, what was not used."""
+        notes = [f"Not used: {text}." for text in self.unused]
+        if self.measure == "PLO":
+            notes.insert(
+                0, "Rates: logits with their normal variances, zeros corrected; pool takes the counts themselves."
+            )
+        return tuple(notes)
+
     def head(self) -> dict[str, Any]:
         """Return what JSON says of the set before its results."""
         return {"name": self.name, "label": self.label, "measure": self.measure, "k": self.k, "origin": self.origin}

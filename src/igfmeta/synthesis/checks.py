@@ -1,0 +1,127 @@
+"""Influence, small-study effects and sensitivity from Python: of a pool that was made, or of any table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from igfmeta.models.inference import CI_METHODS
+from igfmeta.models.prediction import PI_METHODS
+from igfmeta.models.registry import TAU2_METHODS
+from igfmeta.synthesis.bias import BiasOptions, bias_in
+from igfmeta.synthesis.bias_results import BiasResult
+from igfmeta.synthesis.influence import InfluenceResult, influence_in
+from igfmeta.synthesis.inputs import Columns
+from igfmeta.synthesis.methods import Methods
+from igfmeta.synthesis.results import PoolResult
+from igfmeta.synthesis.sensitivity import SensitivityResult, sensitivity_in
+from igfmeta.synthesis.study_sets import StudySet, set_of_table, sets_of_pool
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def influence(
+    source: PoolResult | pd.DataFrame,
+    *,
+    cumulative: str | None = None,
+    gosh: bool = False,
+    subsets: int | None = None,
+    seed: int = 1,
+    methods: Methods | None = None,
+    **named: Any,
+) -> InfluenceResult:
+    """Return what each study, or cluster of studies, does to its pool.
+
+    Parameters
+    ----------
+    source : PoolResult or DataFrame
+        What `pool` returned; or a table, whose columns are named as of `fit`: `yi="yi", vi="vi", study="author"`.
+    cumulative : {"year", "precision", "table"}, optional
+        Also pool study after study.
+    gosh : bool
+        Also pool every subset; above 20 studies a sample of `subsets`, drawn from `seed`.
+    methods : Methods, optional
+        Estimator of tau2, interval, level; those of the pool by default.
+    **named
+        `cluster` of a pool: study, agent, class or tumor. Of a table: the columns, and measure, scale, ci_level,
+        zero_cells, study, cluster, year, as of `igfmeta.synthesis.study_sets.set_of_table`.
+
+    Raises
+    ------
+    InputError
+        Columns, options or values that cannot be used.
+    NothingToPool
+        Fewer than three studies.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"y": [0.1, 0.3, 0.8, 0.2], "v": [0.01, 0.02, 0.05, 0.02]})
+    >>> influence(table, yi="y", vi="v").to_frame()["rstudent"].round(3).tolist()
+    [-0.985, -0.068, 2.665, -0.419]
+    """
+    sets = _sets(source, named)
+    return influence_in(sets, methods or _methods_of(source), cumulative=cumulative, with_gosh=gosh or bool(subsets),
+                        subsets=subsets, seed=seed)  # fmt: skip
+
+
+def bias(
+    source: PoolResult | pd.DataFrame,
+    *,
+    methods: Methods | None = None,
+    options: BiasOptions | None = None,
+    **named: Any,
+) -> BiasResult:
+    """Return the small-study effects of each pool; `options` says what is asked, `source` and `named` as `influence`.
+
+    A set with fewer than ten studies comes back with `refused`, the reason, unless `options.force`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"y": [0.1, 0.3, 0.8, 0.2], "v": [0.01, 0.02, 0.05, 0.02]})
+    >>> found = bias(table, yi="y", vi="v", options=BiasOptions(parts=("tests",), tests=("egger",), force=True))
+    >>> round(found.sets[0].tests[0][1].p_value, 3)
+    0.079
+    """
+    return bias_in(_sets(source, named), methods or _methods_of(source), options or BiasOptions())
+
+
+def sensitivity(
+    source: PoolResult | pd.DataFrame, *, methods: Methods | None = None, variants: dict[str, PoolResult] | None = None,
+    **named: Any,
+) -> SensitivityResult:  # fmt: skip
+    """Return the pooled effect under every choice; `source`, `methods` and `named` as of `influence`.
+
+    `variants` are pools of other selections, such as `{"With sensitivity rows": pool(evidence, use="sensitivity")}`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"y": [0.1, 0.3, 0.8, 0.2], "v": [0.01, 0.02, 0.05, 0.02]})
+    >>> len(sensitivity(table, yi="y", vi="v").sets[0].choices)
+    26
+    """
+    others = {words: sets_of_pool(other) for words, other in (variants or {}).items()}
+    return sensitivity_in(_sets(source, named), methods or _methods_of(source), variants=others)
+
+
+def _sets(source: Any, named: dict[str, Any]) -> Sequence[StudySet]:
+    if isinstance(source, PoolResult):
+        return sets_of_pool(source, **named)
+    roles = {field.name for field in fields(Columns)} & set(named)
+    columns = Columns(**{role: named[role] for role in roles})
+    return (set_of_table(source, columns, **{name: value for name, value in named.items() if name not in roles}),)
+
+
+def _methods_of(source: Any) -> Methods:
+    """Return the methods that a pool of normal effects was made with; the defaults for all else."""
+    if not isinstance(source, PoolResult):
+        return Methods()
+    for answer in source:
+        fit = answer.overall.fit
+        if fit.method in TAU2_METHODS and fit.ci in CI_METHODS and fit.pi in PI_METHODS:
+            return Methods(method=fit.method, ci=fit.ci, pi=fit.pi, level=fit.level)
+    return Methods(level=source.answers[0].overall.fit.level)
