@@ -17,6 +17,9 @@ class Drawing(Protocol):
     def figure(self, result: Any) -> Any:
         """Return the figure of a result."""
 
+    def figures(self, result: Any, *plots: str) -> Any:
+        """Return the figures of a result by name."""
+
     def html(self, result: Any) -> str:
         """Return a result as an HTML fragment."""
 

@@ -97,9 +97,7 @@ class StudySet:
         """Return what goes with every result of these studies: how rates are taken, what was not used."""
         notes = [f"Not used: {text}." for text in self.unused]
         if self.measure == "PLO":
-            notes.insert(
-                0, "Rates: logits with their normal variances, zeros corrected; pool takes the counts themselves."
-            )
+            notes.insert(0, "Rates: logits with normal variances, zeros corrected; pool takes the counts themselves.")
         return tuple(notes)
 
     def head(self) -> dict[str, Any]:
