@@ -62,9 +62,14 @@ def influence(
     >>> influence(table, yi="y", vi="v").to_frame()["rstudent"].round(3).tolist()
     [-0.985, -0.068, 2.665, -0.419]
     """
-    sets = _sets(source, named)
-    return influence_in(sets, methods or _methods_of(source), cumulative=cumulative, with_gosh=gosh or subsets is not None,
-                        subsets=subsets, seed=seed)  # fmt: skip
+    return influence_in(
+        _sets(source, named),
+        methods or _methods_of(source),
+        cumulative=cumulative,
+        with_gosh=gosh or subsets is not None,
+        subsets=subsets,
+        seed=seed,
+    )
 
 
 def bias(
