@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from igfmeta.effects.sampling_covariance import assumed_covariance
-from igfmeta.models.multilevel.fitting import fit_multilevel
+from igfmeta.models.multilevel.fitting import fit_multilevel, scaled_problem
 from igfmeta.models.multilevel.layout import arrange, exchangeable
 from igfmeta.models.multilevel.likelihood import Likelihood
 from igfmeta.models.multilevel.results import likelihood_ratio
+from igfmeta.models.multilevel.search import climb, space_of
 from igfmeta.models.multilevel.structures import STRUCTURES, Structure
 from igfmeta.models.multilevel.terms import parse
 from igfmeta.models.pooling import pool_one
@@ -190,6 +191,30 @@ def test_the_certificate_shows_a_maximum(table):
     ]
     for matrices in rivals:
         assert _dense(y, x, fit.v, terms, matrices, restricted=True)[0] <= fit.log_likelihood + 1e-10
+
+
+@pytest.mark.parametrize("struct", ["UN", "HAR"])
+def test_no_climb_from_anywhere_ends_higher(struct):
+    """Few rows and correlated effects: likelihoods with several maxima."""
+    rng = np.random.default_rng(11)
+    several = 0
+    for _ in range(4):
+        k = 24
+        columns = {"study": np.repeat(np.arange(8), 3).tolist(), "outcome": [0, 1, 2] * 8}
+        vi = np.exp(rng.normal(-3, 1.5, k))
+        y = rng.normal(0, np.sqrt(vi)) + 0.3 * rng.normal(size=k)
+        fit = fit_multilevel(y, vi, parse("~ outcome | study", columns, struct=struct), intervals=False)
+        problem = scaled_problem(y, vi, np.ones((k, 1)))
+        shape = fit.terms[0].structure
+        likelihood = Likelihood(arrange(problem.v, fit.terms), problem.x, problem.y, [shape], restricted=True)
+        ours = fit.log_likelihood + (k - 1) * np.log(problem.unit)
+        tops = []
+        for _ in range(8):
+            start = np.concatenate([np.exp(rng.normal(0, 1.5, 3)), rng.uniform(0.2, 2.9, shape.n_angles)])
+            tops.append(climb(likelihood.gradient, start, space_of(likelihood))[1])
+        assert max(tops) <= ours + 1e-7
+        several += min(tops) < ours - 1e-3
+    assert several
 
 
 def test_satterthwaite_is_that_of_the_dense_matrix(table):

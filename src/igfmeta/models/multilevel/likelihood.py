@@ -66,7 +66,7 @@ class Evaluated:
     groups : tuple of GroupView or None
         By term; None for one inside the blocks.
     weighted : ndarray of shape (k, p + 1)
-        M^-1 [X y], rows as the layout has them.
+        M^-1 [X y], rows as the layout has them; empty where rows were not asked for.
     inverse : tuple of ndarray
         Diagonal blocks of M^-1, by block size.
     """
@@ -195,7 +195,7 @@ class Likelihood:
     def gradient(self, theta: Floats) -> tuple[float, Floats]:
         """Return the log-likelihood and its slope in the free parameters; minus infinity where it has no value."""
         try:
-            found = self.evaluate(theta)
+            found = self.evaluate(theta, rows=bool(self.layout.dense))
         except np.linalg.LinAlgError:
             return -np.inf, np.zeros(len(theta))
         return found.log_likelihood, self.chain(theta, found.adjoints)
@@ -229,14 +229,15 @@ class Likelihood:
             crossed = half.T @ half
             log_det += 2 * float(np.log(np.diag(root_z)).sum())
             cc = cc - zc.T @ crossed @ zc
-        root = linalg.cho_factor(cc[:-1, :-1], lower=True)
-        coef = linalg.cho_solve(root, cc[:-1, -1])
+        root = np.linalg.cholesky(cc[:-1, :-1])
+        half_inverse = np.linalg.inv(root)
+        vcov = half_inverse.T @ half_inverse
+        coef = vcov @ cc[:-1, -1]
         rss = float(cc[-1, -1] - cc[:-1, -1] @ coef)
         free = self.k - self.p if self.restricted else self.k
         log_likelihood = free * np.log(2 * np.pi) + log_det + rss
         if self.restricted:
-            log_likelihood += 2 * float(np.log(np.diag(root[0])).sum())
-        vcov = linalg.cho_solve(root, np.eye(self.p))
+            log_likelihood += 2 * float(np.log(np.diag(root)).sum())
         return _Up(g, base, steps, zz, zc, crossed, coef, vcov, rss, -0.5 * log_likelihood)
 
     def _crossed_factor(self, g: Sequence[Floats]) -> Floats:
@@ -248,8 +249,8 @@ class Likelihood:
             out[at, at] = np.kron(np.eye((at.stop - at.start) // len(g[i])), root)
         return out
 
-    def evaluate(self, theta: Floats) -> Evaluated:
-        """Return the likelihood with its slopes and what the data say of each group."""
+    def evaluate(self, theta: Floats, *, rows: bool = True) -> Evaluated:
+        """Return the likelihood with its slopes and what the data say of each group, and, unless not asked for, row."""
         up, layout = self._up(theta), self.layout
         groups: list[GroupView | None] = [None] * len(layout.terms)
         adjust = up.crossed @ up.zc
@@ -259,7 +260,10 @@ class Likelihood:
             groups[level.term], q_parent, t_parent = self._down(level, step, q_parent, t_parent, up, adjust)
         for i, at in layout.crossed:
             groups[i] = self._of_crossed(i, at, up, adjust)
-        weighted, inverse = self._rows(up, q_parent, t_parent, adjust)
+        weighted: Floats = np.zeros((0, self.p + 1))
+        inverse: tuple[Floats, ...] = ()
+        if rows:
+            weighted, inverse = self._rows(up, q_parent, t_parent, adjust)
         adjoints = [
             np.zeros((0, 0)) if view is None else self._adjoint(view, up.coef, up.vcov) for view in groups
         ]  # fmt: skip

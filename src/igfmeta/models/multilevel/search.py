@@ -276,17 +276,17 @@ def _distinct(looked: Sequence[tuple[float, int, Floats]]) -> list[tuple[float, 
     return chosen
 
 
-def _curvature(f: Function, theta: Floats, space: Space) -> tuple[Codes, Floats, Floats]:
-    """Return the positions that matter, and the eigenvalues and eigenvectors of the scaled Hessian there."""
+def _curvature(f: Function, theta: Floats, space: Space) -> tuple[Codes, Floats, Floats, Floats]:
+    """Return the positions that matter, the Hessian there, and eigenvalues and eigenvectors of it scaled."""
     gradient = f(theta)[1]
     kinked = space.bounded & (theta <= 0) & (gradient < -FLAT)
     held = space.held if len(space.held) else np.zeros(len(theta), dtype=bool)
     at = np.flatnonzero(~kinked & ~held)
-    scale = np.maximum(np.where(space.bounded, np.abs(theta), 1.0), ZERO)
-    scale = np.where(space.bounded & (theta > ZERO), scale, 1.0)
-    scaled: Floats = hessian(f, theta, at) * scale[at][:, None] * scale[at]
+    scale = np.where(space.bounded & (theta > ZERO), np.abs(theta), 1.0)
+    curvature = hessian(f, theta, at)
+    scaled: Floats = curvature * scale[at][:, None] * scale[at]
     values, vectors = np.linalg.eigh(scaled)
-    return at, values, vectors
+    return at, curvature, values, vectors
 
 
 def _off_saddles(
@@ -294,7 +294,7 @@ def _off_saddles(
 ) -> tuple[Floats, float, Floats]:
     """Return a maximum above a point where the slope vanishes but the likelihood still rises on one side."""
     for _ in range(4):
-        at, values, vectors = _curvature(f, theta, space)
+        at, _, values, vectors = _curvature(f, theta, space)
         if not len(at) or values[0] >= -1e-7 * max(1.0, float(np.abs(values).max())):
             break
         away = np.zeros(len(theta))
@@ -312,7 +312,7 @@ def _is_top(f: Function, top: tuple[Floats, float, Floats], space: Space) -> boo
     at = space.free(theta, gradient)
     if len(at) and np.abs(gradient[at]).max() > FLAT:
         return False
-    values = _curvature(f, theta, space)[1]
+    values = _curvature(f, theta, space)[2]
     return not len(values) or bool(values[0] > LEVEL * max(1.0, float(values[-1])))
 
 
@@ -323,7 +323,7 @@ def certified(
     at = space.free(theta, gradient)
     scaled = np.abs(gradient[at]) * np.maximum(1.0, np.abs(theta[at]))
     slope = float(scaled.max()) if len(at) else 0.0
-    kept, values, _ = _curvature(f, theta, space)
+    kept, curvature, values, _ = _curvature(f, theta, space)
     zero = space.bounded & (theta <= ZERO)
     flat = False
     condition = 1.0
@@ -335,7 +335,7 @@ def certified(
         kept_values = values[~dull]
         condition = float("inf") if flat else float(top / kept_values.min()) if len(kept_values) else 1.0
     whole = np.zeros((len(theta), len(theta)))
-    whole[np.ix_(kept, kept)] = hessian(f, theta, kept)
+    whole[np.ix_(kept, kept)] = curvature
     return Maximum(
         theta=theta,
         log_likelihood=value,
