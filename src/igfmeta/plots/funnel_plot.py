@@ -35,7 +35,7 @@ def funnel_plot(found: BiasOf) -> Figure:
 def trim_fill_plot(found: BiasOf) -> Figure:
     """Return the funnel with the studies that trim and fill (L0) adds, hollow."""
     if not found.trim_and_fill:
-        raise InputError("The plot trim-fill needs the adjusted effects: add them to --show, and --force if k < 10.")
+        raise InputError("The plot trim-fill needs trim and fill: adjusted in --show, --force if k < 10, --side.")
     return _funnel(found, filled=True)
 
 

@@ -9,10 +9,10 @@ from typing import Any
 from igfmeta.errors import IgfmetaError, NothingToPool, check_choice
 from igfmeta.models.bias.adjusted import Adjusted
 from igfmeta.models.bias.copas import Copas, copas
-from igfmeta.models.bias.excess import ALTERNATIVES, excess_significance
+from igfmeta.models.bias.excess import ALTERNATIVES, Excess, excess_significance
 from igfmeta.models.bias.failsafe import FailSafe, check_target, fail_safe
 from igfmeta.models.bias.funnel import Asymmetry, Funnel, funnel
-from igfmeta.models.bias.limit import limit_meta
+from igfmeta.models.bias.limit import LimitMeta, limit_meta
 from igfmeta.models.bias.p_curve import p_curve
 from igfmeta.models.bias.pet_peese import peese, pet, pet_peese
 from igfmeta.models.bias.registry import FEWEST, TEST_NAMES, TESTS, missing, run_test
@@ -143,10 +143,10 @@ def bias_of(studies: StudySet, methods: Methods, options: BiasOptions) -> BiasOf
         tests=found.tests() if "tests" in options.parts else (),
         trim_and_fill=found.trim_and_fill() if "adjusted" in options.parts else (),
         adjusted=found.adjusted() if "adjusted" in options.parts else (),
-        limit=limit_meta(data, method=methods.method, level=methods.level) if "adjusted" in options.parts else None,
+        limit=found.limit() if "adjusted" in options.parts else None,
         selection=found.selection() if "selection" in options.parts and found.has_null else (),
         copas=found.copas() if "copas" in options.parts else None,
-        excess=excess_significance(data) if "significance" in options.parts and found.has_null else None,
+        excess=found.excess() if "significance" in options.parts and found.has_null else None,
         p_curve=p_curve(data) if "significance" in options.parts and found.has_null else None,
         fail_safe=found.fail_safe() if "significance" in options.parts and found.has_null else None,
         not_run=tuple(found.not_run),
@@ -217,6 +217,10 @@ class _Findings:
                  for name, work in kinds.items()]  # fmt: skip
         return tuple((name, result) for name, result in found if result is not None)
 
+    def limit(self) -> LimitMeta | None:
+        options = {"method": self.methods.method, "level": self.methods.level}
+        return self._try("Limit meta-analysis", lambda: limit_meta(self.data, **options))  # type: ignore[arg-type]
+
     def selection(self) -> tuple[SelectionModel, ...]:
         options = self.options
         found = []
@@ -238,6 +242,9 @@ class _Findings:
 
     def copas(self) -> Copas | None:
         return self._try("Copas", lambda: copas(self.data, level=self.methods.level))
+
+    def excess(self) -> Excess | None:
+        return self._try("Excess significance", lambda: excess_significance(self.data))
 
     def fail_safe(self) -> FailSafe | None:
         return self._try("Fail-safe N", lambda: fail_safe(self.data, target=self.options.target))

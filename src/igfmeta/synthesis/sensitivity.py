@@ -223,10 +223,9 @@ class _Table:
                 yield self.pooled("interval", label, self.studies, self.methods, chosen=False, ci=name)
 
     def models(self) -> Iterator[Choice]:
-        studies, level = self.studies, self.methods.level
-        plain = uwls(studies.yi, studies.vi, level=level, detail="")
-        yield self.row("model", "Unrestricted weighted mean (1/v, multiplicative)", studies.k, plain.estimate,
-                       (plain.ci_lower, plain.ci_upper), plain.p_value, None)  # fmt: skip
+        plain = self._try("Unrestricted weighted mean", self._unrestricted)
+        if plain is not None:
+            yield plain
         yield from self._of_counts()
         yield from self._posteriors()
         filled = self._try("Trim and fill", self._trimmed)
@@ -251,6 +250,11 @@ class _Table:
             found = normal_normal_one(self.studies.yi, self.studies.vi, tau_prior=prior, level=self.methods.level)
             yield self.row("model", f"Posterior, tau {found.tau_prior}", self.studies.k, found.mu_median,
                            (found.ci_lower, found.ci_upper), None, found.tau_median**2)  # fmt: skip
+
+    def _unrestricted(self) -> Choice:
+        found = uwls(self.studies.yi, self.studies.vi, level=self.methods.level, detail="")
+        return self.row("model", "Unrestricted weighted mean (1/v, multiplicative)", self.studies.k, found.estimate,
+                        (found.ci_lower, found.ci_upper), found.p_value, None)  # fmt: skip
 
     def _trimmed(self) -> Choice:
         found = trim_and_fill(funnel(self.studies.yi, self.studies.vi), **self.methods.frequentist())

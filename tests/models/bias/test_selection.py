@@ -123,6 +123,14 @@ def test_selection_that_was_simulated_is_found_again():
     assert found.lrt_p_value < 1e-6
 
 
+def test_weights_that_no_study_informs_are_said_to_be_uncertain():
+    """Every effect is far beyond chance: all p-values are 0 and the weight function says nothing."""
+    found = selection_model(funnel([5.0, 5.1, 4.9, 5.2], [0.01, 0.02, 0.03, 0.02]), "half-normal")
+    assert not found.converged
+    assert np.isnan(found.se)
+    assert found.estimate == pytest.approx(5.03, abs=0.05)
+
+
 def test_copas_without_selection_is_maximum_likelihood():
     from igfmeta.models.pooling import pool_one
 

@@ -179,6 +179,11 @@ def test_p_curve_is_flat_under_no_effect_and_skewed_under_one():
         (lambda d: fail_safe(d, alpha=5), "alpha was 5"),
         (lambda d: excess_significance(d, alternative="both"), "alternative was 'both'"),
         (lambda d: excess_significance(d, alpha=0), "alpha was 0"),
+        (lambda d: excess_significance(d, effect=1e4), "Every study has power 1"),
+        (lambda d: fail_safe(funnel([0, 0, 0], [1, 2, 3])), "weighted mean is 0"),
+        (lambda d: waap(funnel([0.1, 0.1, 0.1], [1, 2, 3])), "exactly on the fitted line"),
+        (lambda d: limit_meta(funnel([0.1, 0.2, 0.3], [1, 1, 1])), "equally precise"),
+        (lambda d: run_test("egger", funnel([0.1, 0.2, 0.3], [1, 1, 1])), "same for every study"),
     ],
 )
 def test_what_cannot_be_used_is_refused_in_a_sentence(call, message):

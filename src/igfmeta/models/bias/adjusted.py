@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from igfmeta.errors import InputError
 from igfmeta.numerics import t_quantile, t_two_sided
 
 
@@ -36,7 +37,17 @@ class Adjusted:
 def adjusted(
     estimate: float, se: float, df: float | None, *, level: float, detail: str, tau2: float | None = None
 ) -> Adjusted:
-    """Return an adjusted effect with its interval and test."""
+    """Return an adjusted effect with its interval and test.
+
+    Raises
+    ------
+    InputError
+        The standard error is 0: the effects lie exactly on the line.
+    """
+    if not se > 0:
+        raise InputError(
+            "The effects lie exactly on the fitted line: there is no dispersion to make a standard error of."
+        )
     free = np.inf if df is None else df
     half = float(t_quantile(0.5 + level / 2, free)) * se
     p_value = float(t_two_sided(estimate / se, free))

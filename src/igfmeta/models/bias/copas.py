@@ -104,7 +104,7 @@ def copas(data: Funnel, *, chances: Sequence[float] = CHANCES, level: float = 0.
     wrong = [c for c in chances if not 0 < c < 1]
     if wrong or not len(chances):
         raise InputError(f"chances was {list(chances)}; accepted are numbers between 0 and 1.")
-    if np.ptp(data.vi) == 0:
+    if np.ptp(data.vi) <= 1e-12 * float(data.vi.max()):
         raise InputError("All studies are equally precise; the Copas model needs studies of different precision.")
     unit = float(np.sqrt(np.median(data.vi)))
     y, s = data.yi / unit, data.sei / unit

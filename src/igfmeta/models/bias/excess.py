@@ -75,6 +75,9 @@ def excess_significance(
     significant = (above & (z >= critical)) | (below & (z <= -critical))
     power = above * special.ndtr(shift - critical) + below * special.ndtr(-critical - shift)
     observed, expected = int(significant.sum()), float(power.sum())
+    if not 1e-12 < expected < data.k * (1 - 1e-12):
+        every = "Every study has power 1" if expected > 1 else "No study has any power"
+        raise InputError(f"{every} at an effect of {true:.3g}: no number of significant studies is one of chance.")
     chi2 = (observed - expected) ** 2 * (1 / expected + 1 / (data.k - expected))
     signed = np.sqrt(chi2) if observed > expected else -np.sqrt(chi2)
     exact = float(poisson_binomial(power)[observed:].sum())

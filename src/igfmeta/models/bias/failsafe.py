@@ -56,6 +56,8 @@ def fail_safe(data: Funnel, *, target: float | None = None, alpha: float = 0.05)
     z = data.yi / data.sei
     mean, plain = float(np.sum(w * data.yi) / w.sum()), float(data.yi.mean())
     goal = mean / 2 if target is None else target
+    if goal == 0:
+        raise InputError("The weighted mean is 0: there is no result that studies without an effect could undo.")
     one, two = (float(special.ndtri(1 - a)) for a in (alpha, alpha / 2))
     return FailSafe(
         rosenthal=_whole(float(z.sum()) ** 2 / one**2 - data.k),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from igfmeta.errors import InputError
 from igfmeta.models.bias.adjusted import Adjusted, adjusted
 from igfmeta.models.bias.funnel import Funnel
 from igfmeta.models.pooling import pool_one
@@ -57,6 +58,8 @@ def limit_meta(data: Funnel, *, method: str = "REML", level: float = 0.95) -> Li
     >>> found.adjusted.estimate < 0.3, 0 <= found.g2 <= 1
     (True, True)
     """
+    if np.ptp(data.vi) <= 1e-12 * float(data.vi.max()):
+        raise InputError("All studies are equally precise; a limit meta-analysis needs studies of different precision.")
     tau2 = pool_one(data.yi, data.vi, method=method, tau2_ci="none").tau2 or 0.0
     s = np.sqrt(data.vi + tau2)
     intercept, slope, _ = _radial(data.yi, s)

@@ -123,7 +123,8 @@ def _assessed(theta: Floats, gradient: Floats, value: float, free: Mask, hessian
     covariance, condition, steep = np.full((p, p), np.nan), np.inf, np.inf
     if free.any():
         information = -hessian[np.ix_(free, free)]
-        scale = np.sqrt(np.abs(np.diag(information))) + 1e-300
+        scale = np.sqrt(np.abs(np.diag(information)))
+        scale[scale == 0] = 1.0
         scaled = information / np.outer(scale, scale)
         eigenvalues = np.linalg.eigvalsh(scaled)
         steep = float(np.max(np.abs(gradient[free]) / scale))
