@@ -10,6 +10,7 @@ from igfmeta.effects.scales import label_of, null_value, transform_of
 from igfmeta.errors import check_choice
 from igfmeta.numerics import t_quantile
 from igfmeta.plots.forest import Forest, ForestGroup, ForestRow, ForestSummary, Transform
+from igfmeta.synthesis.questions import COUNTED_PROPORTION
 from igfmeta.synthesis.results import Answer, Group, methods_of
 from igfmeta.synthesis.studies import MARKS, Study
 
@@ -137,16 +138,17 @@ def _groups(answer: Answer, bayes: bool) -> tuple[ForestGroup, ...]:
 
 def _lines(answer: Answer) -> tuple[str, ...]:
     fit, used = answer.overall.fit, methods_of(answer.overall)
+    name = "likelihood ratio" if answer.question.measure == COUNTED_PROPORTION else "Q"
     lines = []
     if fit.tau2 is not None:
         lines.append(
-            f"Heterogeneity: Q = {f.number(fit.q)}, df = {fit.q_df} ({f.p_value(fit.q_p_value)}); "
+            f"Heterogeneity: {name} = {f.number(fit.q)}, df = {fit.q_df} ({f.p_value(fit.q_p_value)}); "
             f"τ² = {f.small(fit.tau2)} ({f.interval(fit.tau2_ci_lower, fit.tau2_ci_upper, 3)}); "
             f"I² = {f.number(fit.i2, 0)} %"
         )
     if answer.between:
         test = answer.between
-        lines.append(f"Between groups: Q = {f.number(test.q)}, df = {test.df} ({f.p_value(test.p_value)})")
+        lines.append(f"Between groups: {name} = {f.number(test.q)}, df = {test.df} ({f.p_value(test.p_value)})")
     lines.append(f"τ² by {used['method']}; interval by {used['ci']}; prediction interval by {used['pi']}")
     return tuple(lines)
 
@@ -198,7 +200,9 @@ def answer_forest(
         favours=_favours(answer),
         left_columns=tuple((name, headings[name]) for name in beside),
         right_columns=_chosen("right", right if right is not None else ("estimate", "weight")),
-        weight_label="Weight (random effects, all studies)",
+        weight_label="Weight (share of the information, all studies)"
+        if answer.question.measure == COUNTED_PROPORTION
+        else "Weight (random effects, all studies)",
         lines=_lines(answer),
         footnotes=tuple((mark, MARKS[mark]) for mark in marks),
         level=answer.overall.fit.level,

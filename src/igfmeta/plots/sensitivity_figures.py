@@ -24,7 +24,7 @@ def sensitivity_forest(found: SensitivityOf) -> Figure:
     forest = step_forest(
         found.studies,
         [(words, steps) for words, steps in groups if steps],
-        (f"The pool itself ({fit.method}, {fit.ci})", fit.estimate, fit.ci_lower, fit.ci_upper),
+        (f"{found.base} ({fit.method}, {fit.ci})", fit.estimate, fit.ci_lower, fit.ci_upper),
         title=f"Sensitivity: {found.studies.label}",
         level=fit.level,
     )

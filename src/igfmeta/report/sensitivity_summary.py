@@ -12,7 +12,7 @@ def table_of(found: SensitivityOf) -> SummaryTable:
     """Return the table of one set of studies: the pool itself first, then each kind of choice."""
     studies, fit = found.studies, found.fit
     first = (
-        f"The pool itself: {fit.method}, {fit.ci}",
+        f"{found.base}: {fit.method}, {fit.ci}",
         f"{fit.k}",
         effect_cell(studies, fit.estimate, fit.ci_lower, fit.ci_upper),
         p_cell(studies, fit.p_value),

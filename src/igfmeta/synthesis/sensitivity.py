@@ -21,6 +21,7 @@ from igfmeta.models.registry import ESTIMATORS, TAU2_METHODS
 from igfmeta.models.results import Pooled
 from igfmeta.synthesis.display import Plotted
 from igfmeta.synthesis.methods import Methods
+from igfmeta.synthesis.questions import COUNTED_PROPORTION
 from igfmeta.synthesis.results import finite
 from igfmeta.synthesis.sensitivity_counts import count_models
 from igfmeta.synthesis.study_sets import StudySet
@@ -79,6 +80,11 @@ class SensitivityOf:
     fit: Pooled
     choices: tuple[Choice, ...]
     not_run: tuple[str, ...]
+
+    @property
+    def base(self) -> str:
+        """Return what the first line is: the pool itself, or for rates, whose pool is of the counts, what is varied."""
+        return "Logits by inverse variance" if self.studies.measure == COUNTED_PROPORTION else "The pool itself"
 
     def summary(self) -> tuple[str, ...]:
         """Return, in sentences, how far the answer moves."""
