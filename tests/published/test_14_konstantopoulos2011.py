@@ -7,6 +7,7 @@ import pytest
 
 from igfmeta.models.multilevel.fitting import fit_multilevel
 from igfmeta.models.multilevel.terms import parse
+from igfmeta.models.multilevel.without_terms import without_terms
 
 CASE = "14_konstantopoulos2011_three_level"
 
@@ -69,6 +70,14 @@ def test_share_of_each_level(case):
     fit = _fit(case, intervals=False)
     found = [fit.i2, *(h.i2 for h in fit.heterogeneity)]
     np.testing.assert_allclose(found, case.values["I2_total_district_school"], rtol=1e-7)
+
+
+def test_each_level_is_needed(case):
+    """The figures of `anova(m, reduced)$LRT` in metafor 3.8-1."""
+    found = dict(without_terms(_fit(case, intervals=False)))
+    assert found["district"].statistic == pytest.approx(17.77355, abs=5e-6)
+    assert found["district/school"].statistic == pytest.approx(48.5155, abs=5e-5)
+    assert found["district"].p_value_boundary == pytest.approx(found["district"].p_value / 2)
 
 
 def test_district_effects(case):

@@ -75,6 +75,8 @@ def test_every_row_is_accounted_for(joint, evidence):
 def test_agents_within_classes_crossed_with_studies(evidence):
     result = multilevel(evidence, outcome="os", random=["~ 1 | class/agent", "~ 1 | study"])
     assert [c.term for c in result.fit.components] == ["class", "class/agent", "study"]
+    assert [term for term, _ in result.without] == ["class", "class/agent", "study"]
+    assert all(test.df == 1 and test.p_value_boundary is not None for _, test in result.without)
     assert result.rho is None
     assert result.sweep == ()
 

@@ -9,7 +9,7 @@ import numpy as np
 from igfmeta import formatting as f
 from igfmeta.effects.scales import label_of, transform_of
 from igfmeta.models.multilevel.inference import TESTS
-from igfmeta.models.multilevel.results import Component, MultilevelFit
+from igfmeta.models.multilevel.results import Component, LikelihoodRatio, MultilevelFit
 from igfmeta.models.multilevel.structures import STRUCTURES
 from igfmeta.models.multilevel.surrogacy import Surrogacy
 from igfmeta.report.summary import Column, SummaryTable
@@ -181,8 +181,21 @@ def variance_table(result: MultilevelResult) -> SummaryTable:
         ),
         rows=tuple(rows),
         set_apart=frozenset(),
-        notes=(*total, "I²: share of the variance of an effect with the typical sampling variance (Cheung 2014)."),
+        notes=(
+            *total,
+            *map(_without, result.without),
+            "I²: share of the variance of an effect with the typical sampling variance (Cheung 2014).",
+        ),
     )  # fmt: skip
+
+
+def _without(tested: tuple[str, LikelihoodRatio]) -> str:
+    """Return the test of a term in a sentence."""
+    term, test = tested
+    p, how = test.p_value, ""
+    if test.p_value_boundary is not None:
+        p, how = test.p_value_boundary, " (half the tail of chi2: a variance cannot be below 0)"
+    return f"Without {term}: likelihood ratio {f.number(test.statistic)}, df = {test.df}, {f.p_value(p)}{how}."
 
 
 def sweep_table(result: MultilevelResult) -> SummaryTable:

@@ -11,6 +11,7 @@ from igfmeta.effects.sampling_covariance import assumed_covariance
 from igfmeta.errors import InputError, NothingToPool, Problem, check_level, listed
 from igfmeta.models.multilevel.fitting import fit_multilevel as fit_model
 from igfmeta.models.multilevel.terms import Term, parse
+from igfmeta.models.multilevel.without_terms import without_terms
 from igfmeta.numerics import Floats
 from igfmeta.synthesis.formula_design import design, variables
 from igfmeta.synthesis.inputs import Columns, effects_from
@@ -136,6 +137,7 @@ def fit_multilevel(
             intervals=intervals,
         )  # fmt: skip
 
+    fit = fitted(rho, intervals=True)
     return MultilevelResult(
         title=_title(table, len(used)),
         measure=sizes.measure,
@@ -144,7 +146,8 @@ def fit_multilevel(
         mods=mods,
         cluster=cluster,
         rho=rho,
-        fit=fitted(rho, intervals=True),
+        fit=fit,
+        without=without_terms(fit),
         sweep=tuple(Swept(each, fitted(each, intervals=False)) for each in (SWEEP if clusters else ())),
         surrogacy=None,
         rows=tuple(

@@ -16,6 +16,7 @@ from igfmeta.models.multilevel.fitting import fit_multilevel as fit_model
 from igfmeta.models.multilevel.results import MultilevelFit
 from igfmeta.models.multilevel.surrogacy import Surrogacy, surrogacy
 from igfmeta.models.multilevel.terms import Term, parse
+from igfmeta.models.multilevel.without_terms import without_terms
 from igfmeta.numerics import Floats
 from igfmeta.synthesis.eligibility import USE_LEVELS, Unused, comparison_of
 from igfmeta.synthesis.fit_multilevel import paired
@@ -174,6 +175,7 @@ def multilevel(
         cluster="comparison" if joint else None,
         rho=rho if joint else None,
         fit=fit,
+        without=without_terms(fit),
         sweep=tuple(fits.swept(each, fit if each == rho else None) for each in SWEEP) if joint else (),
         surrogacy=fits.line(fit),
         rows=tuple(

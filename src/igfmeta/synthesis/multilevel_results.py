@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from igfmeta.effects.scales import natural
-from igfmeta.models.multilevel.results import MultilevelFit
+from igfmeta.models.multilevel.results import LikelihoodRatio, MultilevelFit
 from igfmeta.models.multilevel.surrogacy import Surrogacy
 from igfmeta.synthesis.eligibility import Unused
 from igfmeta.version import __version__
@@ -57,6 +57,8 @@ class MultilevelResult:
         What sampling errors are correlated within.
     rho : float or None
     fit : MultilevelFit
+    without : tuple of (term, LikelihoodRatio)
+        Each random term tested, where there are several.
     sweep : tuple of Swept
         By assumed correlation; empty where none is assumed.
     surrogacy : Surrogacy or None
@@ -79,6 +81,7 @@ class MultilevelResult:
     cluster: str | None
     rho: float | None
     fit: MultilevelFit
+    without: tuple[tuple[str, LikelihoodRatio], ...]
     sweep: tuple[Swept, ...]
     surrogacy: Surrogacy | None
     rows: tuple[MultilevelRow, ...]
@@ -119,6 +122,7 @@ class MultilevelResult:
             "rho": self.rho,
             **self.fit.to_dict(),
             "coefficients": self._coefficients(self.fit),
+            "without": [{"term": term, **test.__dict__} for term, test in self.without],
             "surrogacy": None if self.surrogacy is None else self.surrogacy.to_dict(),
             "sweep": [
                 {
