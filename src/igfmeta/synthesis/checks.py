@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from igfmeta.models.inference import CI_METHODS
 from igfmeta.models.prediction import PI_METHODS
 from igfmeta.models.registry import TAU2_METHODS
-from igfmeta.synthesis.bias import BiasOptions, bias_in
-from igfmeta.synthesis.bias_results import BiasResult
-from igfmeta.synthesis.influence import InfluenceResult, influence_in
+from igfmeta.synthesis.bias import BiasOptions, bias_in, bias_of
+from igfmeta.synthesis.bias_results import BiasOf, BiasResult
+from igfmeta.synthesis.influence import InfluenceOf, InfluenceResult, influence_in, influence_of
 from igfmeta.synthesis.inputs import Columns
 from igfmeta.synthesis.methods import Methods
-from igfmeta.synthesis.results import PoolResult
-from igfmeta.synthesis.sensitivity import SensitivityResult, sensitivity_in
-from igfmeta.synthesis.study_sets import StudySet, set_of_table, sets_of_pool
+from igfmeta.synthesis.results import Answer, PoolResult
+from igfmeta.synthesis.sensitivity import SensitivityOf, SensitivityResult, sensitivity_in, sensitivity_of
+from igfmeta.synthesis.study_sets import StudySet, set_of_answer, set_of_table, sets_of_pool
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,6 +115,44 @@ def sensitivity(
     return sensitivity_in(_sets(source, named), methods or _methods_of(source), variants=others)
 
 
+@dataclass(frozen=True, eq=False)
+class Checks:
+    """What a report says beside a pool; None where there are too few studies.
+
+    Attributes
+    ----------
+    influence : InfluenceOf or None
+        With the pool by year of the studies, where every year is known.
+    bias : BiasOf
+        `refused` where there are fewer than ten studies.
+    sensitivity : SensitivityOf or None
+    """
+
+    influence: InfluenceOf | None
+    bias: BiasOf
+    sensitivity: SensitivityOf | None
+
+
+def checks_of(answer: Answer, *, origin: str) -> Checks:
+    """Return influence, small-study effects and sensitivity of everything that an answer pools, with its methods.
+
+    Examples
+    --------
+    >>> import igfmeta as im
+    >>> result = im.pool(im.load_evidence(), agent_class="antibody", outcome="os")
+    >>> found = checks_of(result["os"], origin=result.origin)
+    >>> len(found.influence.units), found.bias.refused is not None
+    (8, True)
+    """
+    studies, methods = set_of_answer(answer, origin=origin), _of_fit(answer)
+    by_year = "year" if not np.isnan(studies.years).any() else None
+    return Checks(
+        influence=influence_of(studies, methods, cumulative=by_year) if studies.k > 2 else None,
+        bias=bias_of(studies, methods, BiasOptions()),
+        sensitivity=sensitivity_of(studies, methods, {}) if studies.k > 1 else None,
+    )
+
+
 def _sets(source: Any, named: dict[str, Any]) -> Sequence[StudySet]:
     if isinstance(source, PoolResult):
         return sets_of_pool(source, **named)
@@ -125,8 +165,13 @@ def _methods_of(source: Any) -> Methods:
     """Return the methods that a pool of normal effects was made with; the defaults for all else."""
     if not isinstance(source, PoolResult):
         return Methods()
-    for answer in source:
-        fit = answer.overall.fit
-        if fit.method in TAU2_METHODS and fit.ci in CI_METHODS and fit.pi in PI_METHODS:
-            return Methods(method=fit.method, ci=fit.ci, pi=fit.pi, level=fit.level)
-    return Methods(level=source.answers[0].overall.fit.level)
+    found = [(answer.overall.fit, _of_fit(answer)) for answer in source]
+    return next((methods for fit, methods in found if methods.method == fit.method), found[0][1])
+
+
+def _of_fit(answer: Answer) -> Methods:
+    """Return the methods of a pool of normal effects; the defaults at its level for a pool of counts."""
+    fit = answer.overall.fit
+    if fit.method in TAU2_METHODS and fit.ci in CI_METHODS and fit.pi in PI_METHODS:
+        return Methods(method=fit.method, ci=fit.ci, pi=fit.pi, level=fit.level)
+    return Methods(level=fit.level)

@@ -124,13 +124,19 @@ def sets_of_pool(result: PoolResult, *, cluster: str | None = None) -> tuple[Stu
     )  # fmt: skip
 
 
+def set_of_answer(answer: Answer, *, origin: str) -> StudySet:
+    """Return all studies of an answer of a pool."""
+    name = f"{answer.question.name}-{answer.question.measure}"
+    return _set_of_group(answer, answer.overall, None, origin=origin, name=name)
+
+
 def _set_of_group(answer: Answer, group: Group, attribute: str | None, *, origin: str, name: str) -> StudySet:
     studies = group.studies
     counts = np.array([study.counts for study in studies], dtype=float).reshape(-1, 4)
     one_arm = answer.question.arms == "single_arm"
-    by_group = answer.by != "none"
+    by_group = group is not answer.overall
     return StudySet(
-        name=f"{name}-{group.key}".lower() if by_group else name.lower(),
+        name=file_name(f"{name} {group.key}" if by_group else name),
         label=f"{answer.question.label}, {group.label}" if by_group else answer.question.label,
         measure=answer.question.measure,
         favoured="less" if answer.question.better == "lower" else "greater",
