@@ -100,6 +100,8 @@ def test_csv_and_markdown(run):
         (["--plot", "labbe", "--figure", "x.png"], "needs a measure of counts"),
         (["--show", "tests", "--plot", "weights", "--figure", "x.png"], "needs selection models"),
         (["--events", "nowhere"], "no column 'nowhere'"),
+        (["--plot", "funnel"], "add --figure FILE"),
+        (["--prior", "half-normal(1)"], "--prior was given"),
     ],
 )
 def test_what_cannot_be_used_is_refused_in_a_sentence(run, arguments, message):

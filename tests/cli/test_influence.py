@@ -75,6 +75,8 @@ def test_a_set_that_is_too_small_is_named(run):
         ([*TABLE, "--level", "95"], 2, "level was 95"),
         ([*TABLE, "--format", "xml"], 2, "--format was 'xml'"),
         (["--scale", "log"], 2, "name its effects too"),
+        ([*TABLE, "--plot", "baujat"], 2, "add --figure FILE"),
+        ([*TABLE, "--prior", "half-normal(1)"], 2, "--prior was given"),
         (["--class", "antibody", "--outcome", "os", "--cluster", "planet"], 2, "cluster was 'planet'"),
     ],
 )

@@ -47,9 +47,18 @@ def test_on_a_table_as_json_and_figure(run, tmp_path):
         ([*TABLE, "--format", "xml"], "--format was 'xml'"),
         ([*TABLE, "--figure", "s.gif"], "accepted are .svg, .pdf, .png"),
         (["--class", "antibody", "--use", "all"], "use was 'all'"),
+        ([*TABLE, "--use", "sensitivity"], "rows of evidence tables"),
+        (["--class", "antibody", "--ci-level", "0.9"], "are of a table"),
+        ([*TABLE, "--prior", "gamma"], "gamma"),
     ],
 )
 def test_what_cannot_be_used_is_refused_in_a_sentence(run, arguments, message):
     status, out, err = run("sensitivity", *arguments)
     assert (status, out) == (2, "")
     assert message in err
+
+
+def test_a_prior_of_ones_own_comes_first(run):
+    status, out, _ = run("sensitivity", *TABLE, "--prior", "half-normal(0.2)")
+    assert status == 0
+    assert out.index("tau half-normal(0.2)") < out.index("tau half-normal(0.5)")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from igfmeta.cli.request import Many, several, takes
-from igfmeta.cli.study_request import StudyRequest, rendered, save_all
+from igfmeta.cli.study_request import StudyRequest, plots_of, rendered, save_all
 from igfmeta.errors import InputError, check_choice
 from igfmeta.models.bias.names import PLOTS, SELECTIONS, TEST_WORDS
 
@@ -73,6 +73,8 @@ def bias(
     from igfmeta.synthesis.bias import BiasOptions, bias_in, refuse_if_all_are_small
 
     shape = check_choice("--format", output_format, FORMATS)
+    plots = plots_of(plot, figure, "funnel")
+    request.refuse_prior()
     chosen: dict[str, Any] = {
         "parts": several(show),
         "tests": several(test),
@@ -92,6 +94,6 @@ def bias(
     if figure is not None:
         from igfmeta.plots.bias_figures import figures
 
-        save_all(figures(result, several(plot) or ("funnel",)), figure)
+        save_all(figures(result, plots), figure)
     refuse_if_all_are_small(result)
     emit(rendered(result, bias_summary.tables, shape), output)

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from igfmeta.cli.request import several, takes
-from igfmeta.cli.study_request import StudyRequest, rendered, save_all
+from igfmeta.cli.request import takes
+from igfmeta.cli.study_request import StudyRequest, plots_of, rendered, save_all
 from igfmeta.errors import check_choice
 
 FORMATS = ("table", "json", "csv", "markdown")
@@ -60,6 +60,8 @@ def influence(
     from igfmeta.synthesis.influence import influence_in
 
     shape = check_choice("--format", output_format, FORMATS)
+    plots = plots_of(plot, figure, "panel")
+    request.refuse_prior()
     result = influence_in(
         request.sets(cluster=cluster),
         request.methods(),
@@ -72,5 +74,5 @@ def influence(
     if figure is not None:
         from igfmeta.plots.influence_figures import figures
 
-        save_all(figures(result, several(plot) or ("panel",)), figure)
+        save_all(figures(result, plots), figure)
     emit(text, output)

@@ -43,7 +43,7 @@ def sensitivity(
 
     shape = check_choice("--format", output_format, FORMATS)
     sets = request.sets(risk=risk)
-    result = sensitivity_in(sets, request.methods(), variants=other_uses(request))
+    result = sensitivity_in(sets, request.methods(), variants=other_uses(request), prior=request.prior)
     if figure is not None:
         from igfmeta.plots.sensitivity_figures import figures
 

@@ -138,6 +138,8 @@ class StudyRequest(Request):
         if risk is not None:
             raise InputError("--risk names a column of a table; name its effects too, such as --yi and --vi.")
         self._refuse(_OF_TABLES, "names a column or a scale of a table; name its effects too, such as --yi and --vi")
+        if self.ci_level != 0.95 or self.zero_cells != "only0":
+            raise InputError("--ci-level and --zero-cells are of a table; name its effects too, such as --yi and --vi.")
         from igfmeta.synthesis.study_sets import sets_of_pool
 
         return sets_of_pool(self.pool(), cluster=cluster)
@@ -149,6 +151,8 @@ class StudyRequest(Request):
         self._refuse(_OF_EVIDENCE, "selects from evidence tables; a table with named columns is taken whole")
         if self.data is None:
             raise InputError("Columns were named without --data; it names the table that has them.")
+        if self.use != "primary":
+            raise InputError("--use was given; it chooses among the rows of evidence tables.")
         if self.by != "none":
             raise InputError("--by was given; the groups of a table with named columns are named by --subgroup.")
         study = several(self.study)
@@ -172,10 +176,22 @@ class StudyRequest(Request):
             return (set_of_table(table, self.columns(), **options),)
         return sets_by(table, self.columns(), self.subgroup, **options)
 
+    def refuse_prior(self) -> None:
+        """Refuse a prior where no posterior is shown."""
+        if self.prior is not None:
+            raise InputError("--prior was given; it is of the posterior, which pool, fit and sensitivity show.")
+
     def _refuse(self, names: tuple[str, ...], why: str) -> None:
         given = [f"--{'class' if n == 'agent_class' else n.replace('_', '-')}" for n in names if getattr(self, n)]
         if given:
             raise InputError(f"{listed(given)} {why}.")
+
+
+def plots_of(plot: list[str] | None, figure: Path | None, default: str) -> tuple[str, ...]:
+    """Return the names of the plots to draw; refuse names without a file."""
+    if plot and figure is None:
+        raise InputError("--plot names what --figure draws; add --figure FILE.")
+    return several(plot) or (default,)
 
 
 def save_all(figures: list[tuple[str, Any]], path: Path) -> None:

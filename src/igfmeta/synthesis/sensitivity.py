@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from igfmeta.bayes.posterior import normal_normal_one
-from igfmeta.bayes.tau_priors import HalfCauchy, HalfNormal, TauPrior, default_tau_prior
+from igfmeta.bayes.tau_priors import HalfCauchy, HalfNormal, TauPrior, default_tau_prior, parse_tau_prior
 from igfmeta.effects.scales import null_value
 from igfmeta.errors import IgfmetaError, NothingToPool
 from igfmeta.models.bias.funnel import funnel
@@ -147,7 +147,11 @@ class SensitivityResult(Plotted):
 
 
 def sensitivity_in(
-    sets: Sequence[StudySet], methods: Methods, *, variants: Mapping[str, Sequence[StudySet]] | None = None
+    sets: Sequence[StudySet],
+    methods: Methods,
+    *,
+    variants: Mapping[str, Sequence[StudySet]] | None = None,
+    prior: str | TauPrior | None = None,
 ) -> SensitivityResult:
     """Return every choice for each set.
 
@@ -159,6 +163,8 @@ def sensitivity_in(
     variants : mapping, optional
         Other selections of studies, by what they are in words, such as the rows marked for sensitivity analyses;
         their sets are matched by name.
+    prior : str or prior, optional
+        Of tau, in the posterior that comes first; by default what the measure has.
 
     Raises
     ------
@@ -168,17 +174,23 @@ def sensitivity_in(
     usable = [each for each in sets if each.k > 1]
     if not usable:
         raise NothingToPool("; ".join(f"{each.label}: one study, nothing to vary" for each in sets) + ".")
+    chosen = parse_tau_prior(prior) if isinstance(prior, str) else prior
     found = {name: {each.name: each for each in others} for name, others in (variants or {}).items()}
     return SensitivityResult(
-        tuple(sensitivity_of(each, methods, {name: v.get(each.name) for name, v in found.items()}) for each in usable),
+        tuple(
+            sensitivity_of(each, methods, {name: v.get(each.name) for name, v in found.items()}, chosen)
+            for each in usable
+        ),
         methods,
     )
 
 
-def sensitivity_of(studies: StudySet, methods: Methods, variants: Mapping[str, StudySet | None]) -> SensitivityOf:
+def sensitivity_of(
+    studies: StudySet, methods: Methods, variants: Mapping[str, StudySet | None], prior: TauPrior | None = None
+) -> SensitivityOf:
     """Return every choice for one set of studies; see `sensitivity_in`."""
     fit = _fit(studies, methods)
-    table = _Table(studies, methods, null_value(studies.measure))
+    table = _Table(studies, methods, prior or default_tau_prior(studies.measure))
     choices = [*table.estimators(), *table.intervals(), *table.models(), *table.studies_left_out()]
     for name, other in variants.items():
         if other is None:
@@ -196,8 +208,9 @@ def _fit(studies: StudySet, methods: Methods, **changed: str) -> Pooled:
 class _Table:
     """Makes the rows, kind by kind."""
 
-    def __init__(self, studies: StudySet, methods: Methods, null: float | None) -> None:
-        self.studies, self.methods, self.null = studies, methods, null
+    def __init__(self, studies: StudySet, methods: Methods, prior: TauPrior) -> None:
+        self.studies, self.methods, self.prior = studies, methods, prior
+        self.null = null_value(studies.measure)
         self.not_run: list[str] = []
 
     def row(
@@ -250,8 +263,8 @@ class _Table:
         return self.row("model", name, fit.k, fit.estimate, limits, fit.p_value, fit.tau2)
 
     def _posteriors(self) -> Iterator[Choice]:
-        default = default_tau_prior(self.studies.measure)
-        priors: list[TauPrior] = [default, *(p for p in (HalfNormal(1.0), HalfCauchy(0.5)) if p != default)]
+        others = (default_tau_prior(self.studies.measure), HalfNormal(1.0), HalfCauchy(0.5))
+        priors: list[TauPrior] = list(dict.fromkeys([self.prior, *others]))
         for prior in priors:
             found = normal_normal_one(self.studies.yi, self.studies.vi, tau_prior=prior, level=self.methods.level)
             yield self.row("model", f"Posterior, tau {found.tau_prior}", self.studies.k, found.mu_median,
