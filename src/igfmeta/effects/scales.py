@@ -47,6 +47,10 @@ MEASURES: dict[str, Measure] = {
 }
 
 
+#: Measures whose values are as small as a unit of time makes them: they are printed with significant digits.
+PER_TIME = ("IRD", "IRLN", "IR", "IRS")
+
+
 def _measure(name: str) -> Measure:
     return MEASURES[check_choice("measure", name, tuple(MEASURES))]
 

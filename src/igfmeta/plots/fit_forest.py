@@ -20,8 +20,9 @@ def _row(result: FitResult, study: FitStudy) -> ForestRow:
     if study.yi is not None and study.vi is not None:
         half = float(t_quantile(0.5 + result.fit.level / 2, np.inf)) * study.vi**0.5
         limits = (study.yi, study.yi - half, study.yi + half)
-        if result.measure in PROPORTIONS:
-            limits = _percent(study.estimate), _percent(study.ci_lower), _percent(study.ci_upper)
+        if _drawn_natural(result):
+            unit = _unit(result)
+            limits = _times(study.estimate, unit), _times(study.ci_lower, unit), _times(study.ci_upper, unit)
     return ForestRow(
         label=study.label,
         estimate=limits[0],
@@ -32,13 +33,22 @@ def _row(result: FitResult, study: FitStudy) -> ForestRow:
     )
 
 
-def _percent(value: float | None) -> float | None:
-    return None if value is None else 100 * value
+def _drawn_natural(result: FitResult) -> bool:
+    """Return whether the axis has the reader's scale: for proportions, and for rates that are not logarithms."""
+    return result.measure in PROPORTIONS or result.measure in ("IR", "IRS")
+
+
+def _unit(result: FitResult) -> float:
+    return 100.0 if result.measure in PROPORTIONS else 1.0
+
+
+def _times(value: float | None, unit: float) -> float | None:
+    return None if value is None else unit * value
 
 
 def _summary(result: FitResult, fit: Pooled, label: str, *, total: bool) -> ForestSummary:
     def scaled(value: float | None) -> float | None:
-        return _percent(result.natural(value)) if result.measure in PROPORTIONS else value
+        return _times(result.natural(value), _unit(result)) if _drawn_natural(result) else value
 
     posterior = result.posterior if total else None
     second: Triple | None = None
@@ -113,7 +123,7 @@ def fit_forest(result: FitResult) -> Forest:
         effect_label=f"{label} ({100 * result.fit.level:g} % CI)",
         groups=_groups(result),
         total=_summary(result, result.fit, "All studies", total=True),
-        transform="identity" if rate else transform_of(result.measure),
+        transform="identity" if _drawn_natural(result) else transform_of(result.measure),
         null=None if rate else null_value(result.measure),
         favours=None,
         left_columns=(),

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from igfmeta.formatting import NOT_ESTIMABLE, number
+from igfmeta.effects.scales import PER_TIME
+from igfmeta.formatting import NOT_ESTIMABLE, number, significant
 from igfmeta.plots.forest import Forest, ForestGroup, ForestRow, ForestSummary, Triple
 from igfmeta.plots.ticks import Axis, axis_for
 from igfmeta.text import plain
@@ -133,7 +134,8 @@ def _printed(value: float, transform: str) -> float:
 def _estimate_text(triple: Triple, forest: Forest) -> str:
     """Return `0.83 [0.69, 1.00]` on the reader's scale, a dash for what is not estimable."""
     decimals = 2 if forest.transform == "exp" or forest.null is not None else 1
-    texts = [number(_printed(v, forest.transform), decimals) if v is not None else NOT_ESTIMABLE for v in triple]
+    shown = [None if v is None else _printed(v, forest.transform) for v in triple]
+    texts = [significant(v, 3) if forest.measure in PER_TIME else number(v, decimals) for v in shown]
     texts = [text.replace("-", MINUS) for text in texts]
     return texts[0] if NOT_ESTIMABLE in texts[1:] else f"{texts[0]} [{texts[1]}, {texts[2]}]"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from igfmeta import formatting as f
-from igfmeta.effects.scales import label_of
+from igfmeta.effects.scales import PER_TIME, label_of, null_value
 from igfmeta.models.results import Pooled
 from igfmeta.report.summary import Column, SummaryTable
 from igfmeta.synthesis.fitting import FitResult, Step
@@ -16,13 +16,22 @@ def _cells(result: FitResult, label: str, fit: Pooled) -> tuple[str, ...]:
     return (
         label,
         f"{fit.k}",
-        f"{f.number(estimate, 3)} ({f.interval(lower, upper, 3)})",
-        f.probability(fit.p_value),
-        f.interval(pi_lower, pi_upper, 3),
+        f"{_number(result, estimate)} ({_interval(result, lower, upper)})",
+        f.probability(fit.p_value if null_value(result.measure) is not None else None),
+        _interval(result, pi_lower, pi_upper),
         f.small(fit.tau2, 4),
         f.number(fit.i2, 1),
         f.number(fit.q, 2),
     )
+
+
+def _number(result: FitResult, value: float | None) -> str:
+    return f.significant(value, 4) if result.measure in PER_TIME else f.number(value, 3)
+
+
+def _interval(result: FitResult, lower: float | None, upper: float | None) -> str:
+    shown = _number(result, lower), _number(result, upper)
+    return f.NOT_ESTIMABLE if f.NOT_ESTIMABLE in shown else ", ".join(shown)
 
 
 def _columns(result: FitResult, first: str) -> tuple[Column, ...]:
