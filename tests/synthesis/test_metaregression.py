@@ -49,6 +49,9 @@ def test_every_format(evidence):
     text = rendered(found, tables, "table")
     assert max(map(len, text.splitlines())) <= 100
     assert "the priors weigh in" in text
+    assert "Intercept: at 0 of every column, which is far from the studies." in text
+    classes = rendered(metaregression(evidence, "~ agent_class"), tables, "table")
+    assert "far from the studies" not in classes
     payload = json.loads(rendered(found, tables, "json"))
     schema = resources.files("igfmeta").joinpath("schemas/regression.schema.json").read_text()
     jsonschema.validate(payload, json.loads(schema))

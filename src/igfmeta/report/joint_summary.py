@@ -75,6 +75,11 @@ def _pair_row(result: JointResult, pair: JointPair) -> tuple[str, ...]:
 
 
 def _pairs(result: JointResult) -> SummaryTable:
+    directions = {outcome.better for outcome in result.outcomes}
+    opposed = [
+        "A ratio below 1 is a benefit in one outcome, a ratio above 1 in another: where they go together, the "
+        "correlation is negative."
+    ] * (len(directions) > 1)
     headings = ("Trials", "Within", "Correlation (CrI)", "P(>0)", "Slope (CrI)", "R2")
     return SummaryTable(
         title="How the effects on two outcomes go together, on the log scale",
@@ -84,8 +89,7 @@ def _pairs(result: JointResult) -> SummaryTable:
         notes=(
             "Trials: that report both. Within: of sampling errors, assumed. Correlation, slope, R2: of the true "
             "effects between trials.",
-            "A hazard ratio below 1 and an odds ratio of response above 1 are both a benefit: there a negative "
-            "correlation is what is hoped for.",
+            *opposed,
         ),
     )
 

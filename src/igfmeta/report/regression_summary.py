@@ -10,15 +10,22 @@ from igfmeta.synthesis.metaregression import Coefficient, RegressionResult
 
 _INTERCEPT = "Intercept"
 
+#: An intercept whose prior is so many times wider than that of the effect at the mean lies far from the studies, and
+#: neither its exponential nor its sign means anything.
+FAR = 4.0
+
+
+def _is_far(c: Coefficient) -> bool:
+    return c.name == _INTERCEPT and c.prior_sd > FAR * INTERCEPT_SD
+
 
 def _estimate(middle: float, lower: float, upper: float, decimals: int = 3) -> str:
     return f"{f.number(middle, decimals)} ({f.interval(lower, upper, decimals)})"
 
 
-def _row(c: Coefficient, centred: bool) -> tuple[str, ...]:
-    meaningless = centred and c.name == _INTERCEPT
-    factor = "" if meaningless else _estimate(c.factor, c.factor_lower, c.factor_upper, 2)
-    probability = "" if meaningless else f.probability(c.p_positive)
+def _row(c: Coefficient) -> tuple[str, ...]:
+    factor = "" if _is_far(c) else _estimate(c.factor, c.factor_lower, c.factor_upper, 2)
+    probability = "" if _is_far(c) else f.probability(c.p_positive)
     return (c.name, _estimate(c.median, c.ci_lower, c.ci_upper), factor, probability, f.number(c.prior_sd))
 
 
@@ -49,7 +56,6 @@ def tables(result: RegressionResult) -> list[SummaryTable]:
     """Return the table of coefficients."""
     what = "rate of one arm" if result.is_rate else label_of(result.question.measure)
     scale, times = ("logit", "Odds") if result.is_rate else (f"log {result.question.measure}", result.question.measure)
-    centred = any(c.name == _INTERCEPT for c in result.coefficients) and len(result.coefficients) > 1
     priors = (
         f"Priors: normal with mean 0; the effect at the mean of every column sd {INTERCEPT_SD:g}, a change by one sd "
         f"of a column (from 0 to 1 of a category) sd {SLOPE_SD:g}; tau {result.prior}."
@@ -57,6 +63,11 @@ def tables(result: RegressionResult) -> list[SummaryTable]:
     tau = _estimate(result.tau_median, result.tau_lower, result.tau_upper)
     notes = (
         *(f"Warning: {text}" for text in result.warnings),
+        *(
+            ["Intercept: at 0 of every column, which is far from the studies."]
+            if any(map(_is_far, result.coefficients))
+            else []
+        ),
         _average(result),
         f"tau {tau}; without moderators {f.number(result.tau_without, 3)}.",
         f"Likelihood {result.fitted.likelihood}; study effects {result.fitted.study_effects}; "
@@ -76,7 +87,7 @@ def tables(result: RegressionResult) -> list[SummaryTable]:
                 Column("P(>0)"),
                 Column("Prior sd"),
             ),
-            rows=tuple(_row(c, centred) for c in result.coefficients),
+            rows=tuple(_row(c) for c in result.coefficients),
             set_apart=frozenset(),
             notes=notes,
         )
