@@ -12,7 +12,7 @@ from scipy import special
 from igfmeta.errors import check_choice
 from igfmeta.numerics import Floats
 
-Transform = Literal["exp", "identity", "expit", "sin2", "square"]
+Transform = Literal["exp", "identity", "expit", "sin2", "square", "tanh"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,11 @@ MEASURES: dict[str, Measure] = {
     "LOG": Measure("ratio", "exp", 0.0),
     "RD": Measure("risk difference", "identity", 0.0),
     "AS": Measure("arcsine difference", "identity", 0.0),
+    "MD": Measure("mean difference", "identity", 0.0),
+    "SMD": Measure("standardized mean difference", "identity", 0.0),
+    "ROM": Measure("ratio of means", "exp", 0.0),
+    "ZCOR": Measure("correlation", "tanh", 0.0),
+    "COR": Measure("correlation", "identity", 0.0),
     "GEN": Measure("effect", "identity", 0.0),
     "PLO": Measure("proportion (logit)", "expit", None, 1.0),
     "PLN": Measure("proportion (log)", "exp", None, 1.0),
@@ -116,6 +121,7 @@ _INVERSES: dict[str, Callable[[Any], Any]] = {
     "expit": special.expit,
     "sin2": sin_squared,
     "square": lambda value: np.maximum(value, 0.0) ** 2,
+    "tanh": np.tanh,
 }
 
 
