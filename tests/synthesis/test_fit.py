@@ -127,3 +127,21 @@ def test_an_empty_table_is_nothing_to_pool():
         im.fit(empty, yi="y", vi="v")
     with pytest.raises(im.NothingToPool, match="y blank"):
         im.fit(pd.DataFrame({"y": [np.nan], "v": [1.0]}), yi="y", vi="v")
+
+
+def test_means_and_correlations_have_measures_of_their_own(tmp_path):
+    means = pd.DataFrame(
+        {"m1": [55.0, 27, 64], "s1": [47.0, 7, 17], "n1": [155, 31, 75], "m2": [75.0, 29, 119], "s2": [64.0, 4, 29],
+         "n2": [156, 32, 71]}
+    )  # fmt: skip
+    roles = {"mean1": "m1", "sd1": "s1", "n1": "n1", "mean2": "m2", "sd2": "s2", "n2": "n2"}
+    ratio = im.fit(means, im.Columns(**roles), measure="ROM")
+    assert ratio.to_dict()["natural"]["estimate"] == pytest.approx(np.exp(ratio.fit.estimate))
+    table = pd.DataFrame({"r": [0.0, 0.06, 0.36], "n": [123, 95, 69]})
+    z = im.fit(table, im.Columns(r="r", n="n"), measure="ZCOR")
+    assert z.to_dict()["natural"]["estimate"] == pytest.approx(np.tanh(z.fit.estimate))
+    z.forest().save(tmp_path / "forest.txt")
+    drawn = (tmp_path / "forest.txt").read_text()
+    assert "0.36 [0.13, 0.55]" in drawn  # tanh(0.3769 -/+ 1.96/sqrt(66))
+    with pytest.raises(im.InputError, match="ZCOR or COR"):
+        im.fit(table, im.Columns(r="r", n="n"), measure="OR")

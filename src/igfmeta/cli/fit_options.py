@@ -50,6 +50,11 @@ class TableOptions:
     )
     time2: Annotated[str | None, column("Person-time in arm 2.")] = None
     time: Annotated[str | None, column("Person-time in a single arm, with --events and --measure.")] = None
+    mean1: Annotated[str | None, column("Means in arm 1, with --sd1, --n1, --mean2, --sd2, --n2 and --measure.")] = None
+    sd1: Annotated[str | None, column("Standard deviations in arm 1.")] = None
+    mean2: Annotated[str | None, column("Means in arm 2.")] = None
+    sd2: Annotated[str | None, column("Standard deviations in arm 2.")] = None
+    r: Annotated[str | None, column("Correlations, with --n and --measure.")] = None
     study: Annotated[str | None, column("Labels of the studies.")] = None
     subgroup: Annotated[str | None, column("Groups to pool apart and to compare.")] = None
 
@@ -65,7 +70,7 @@ class CommonOptions:
         str | None,
         option(
             "Of events: OR, RR, RD, PETO, AS of two arms; PLO, PLN, PR, PAS, PFT of one. With person-time: IRR, "
-            "IRD; IRLN, IR, IRS."
+            "IRD; IRLN, IR, IRS. Of means: MD, SMD, ROM. Of correlations: ZCOR, COR."
         ),
     ] = None
     scale: Annotated[

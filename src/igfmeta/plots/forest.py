@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Transform = Literal["exp", "identity", "expit", "sin2", "square"]
+Transform = Literal["exp", "identity", "expit", "sin2", "square", "tanh"]
 
 #: Estimate, lower and upper limit.
 Triple = tuple[float | None, float | None, float | None]

@@ -121,14 +121,18 @@ def _axis(forest: Forest) -> Axis:
     limits = _finite(*(v for row in rows for v in (row.ci_lower, row.ci_upper)))
     limits += _finite(*(v for s in pooled for v in (s.ci_lower, s.ci_upper, s.pi_lower, s.pi_upper)))
     return axis_for(
-        shown, limits, ratio=forest.transform == "exp", bounded=forest.measure.startswith("P") and forest.null is None
+        shown,
+        limits,
+        ratio=forest.transform == "exp",
+        bounded=forest.measure.startswith("P") and forest.null is None,
+        correlation=forest.transform == "tanh",
     )
 
 
 def _printed(value: float, transform: str) -> float:
     if transform == "exp":
         return math.exp(min(value, 700.0))
-    return value
+    return math.tanh(value) if transform == "tanh" else value
 
 
 def _estimate_text(triple: Triple, forest: Forest) -> str:

@@ -89,7 +89,9 @@ def _even(values: Sequence[float], span: float) -> bool:
     return values[-1] - values[0] > 0.4 * span and min(gaps) > 0.07 * span
 
 
-def axis_for(estimates: Sequence[float], limits: Sequence[float], *, ratio: bool, bounded: bool) -> Axis:
+def axis_for(
+    estimates: Sequence[float], limits: Sequence[float], *, ratio: bool, bounded: bool, correlation: bool = False
+) -> Axis:
     """Return the axis of a forest.
 
     It shows every estimate and pooled interval, and of the studies' intervals as much as does not dwarf the rest: they
@@ -105,6 +107,8 @@ def axis_for(estimates: Sequence[float], limits: Sequence[float], *, ratio: bool
         The drawn scale is a logarithm; ticks are round ratios.
     bounded : bool
         The drawn scale is percent.
+    correlation : bool
+        The drawn scale is Fisher's z; ticks are round correlations.
     """
     low, high = (min(estimates), max(estimates)) if estimates else (0.0, 0.0)
     widths = sorted(abs(limit - low) for limit in limits) or [0.0]
@@ -119,4 +123,7 @@ def axis_for(estimates: Sequence[float], limits: Sequence[float], *, ratio: bool
     if ratio:
         low, high = max(low, -FURTHEST), min(high, FURTHEST)
         return Axis(low, high, tuple((math.log(v), _plain(v)) for v in ratio_ticks(math.exp(low), math.exp(high))))
+    if correlation:
+        inside = [r for r in linear_ticks(math.tanh(low), math.tanh(high)) if abs(r) < 1]
+        return Axis(low, high, tuple((math.atanh(r), _plain(r)) for r in inside))
     return Axis(low, high, tuple((v, _plain(v)) for v in linear_ticks(low, high)))

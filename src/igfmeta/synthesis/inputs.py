@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from igfmeta.effects import hazard_ratio, one_arm, rates, two_arm
+from igfmeta.effects import continuous, hazard_ratio, one_arm, rates, two_arm
 from igfmeta.effects.estimates import EffectSizes
 from igfmeta.errors import InputError, Problem, check_choice, listed
 from igfmeta.numerics import Floats, Mask
@@ -29,6 +29,8 @@ FORMS = {
     "events of one arm": ("events", "n"),
     "events and person-time of two arms": ("events1", "time1", "events2", "time2"),
     "events and person-time of one arm": ("events", "time"),
+    "means of two arms": ("mean1", "sd1", "n1", "mean2", "sd2", "n2"),
+    "correlations": ("r", "n"),
 }
 
 
@@ -51,6 +53,11 @@ class Columns:
     time1: str | None = None
     time2: str | None = None
     time: str | None = None
+    mean1: str | None = None
+    sd1: str | None = None
+    mean2: str | None = None
+    sd2: str | None = None
+    r: str | None = None
 
     def given(self) -> dict[str, str]:
         """Return the columns that were named, by role."""
@@ -152,12 +159,14 @@ def _from_intervals(x: dict[str, Floats], measure: str, level: float) -> EffectS
     return _ready(x["estimate"], sei**2, measure, "reported_ci")
 
 
-#: Forms with counts: the measures that they have, and what computes them from the numbers by role.
-_FROM_COUNTS: dict[str, tuple[tuple[str, ...], Callable[..., EffectSizes]]] = {
+#: Forms whose numbers a measure turns into effects: the measures, and what computes them from the numbers by role.
+_FROM_NUMBERS: dict[str, tuple[tuple[str, ...], Callable[..., EffectSizes]]] = {
     "events of two arms": (COMPARATIVE_COUNTS, two_arm.two_arm),
     "events of one arm": (PROPORTIONS, one_arm.one_arm),
     "events and person-time of two arms": (rates.RATE_COMPARISONS, rates.two_arm_rates),
     "events and person-time of one arm": (rates.RATES, rates.one_arm_rates),
+    "means of two arms": (continuous.MEANS_MEASURES, continuous.two_means),
+    "correlations": (continuous.CORRELATION_MEASURES, continuous.correlations),
 }
 
 
@@ -180,7 +189,7 @@ def effects_from(
         Which column holds what.
     measure : str, optional
         For events: OR, RR, RD, PETO, AS of two arms; PLO, PLN, PR, PAS, PFT of one. For events in person-time: IRR,
-        IRD of two arms; IRLN, IR, IRS of one.
+        IRD of two arms; IRLN, IR, IRS of one. For means: MD, SMD, ROM. For correlations: ZCOR, COR.
     scale : {"log", "identity"}, optional
         For estimates with intervals, required: "log" if they are ratios. For effects: "log" says that they are logs,
         so that results are printed as ratios.
@@ -233,12 +242,15 @@ def _rule(
     form: str, measure: str | None, scale: Scale | None, ci_level: float, zero_cells: str
 ) -> tuple[Callable[[dict[str, Floats]], EffectSizes], str]:
     """Return what computes the effects, and the measure that the result is shown as."""
-    if form in _FROM_COUNTS:
-        accepted, from_counts = _FROM_COUNTS[form]
+    if form in _FROM_NUMBERS:
+        accepted, function = _FROM_NUMBERS[form]
         chosen = check_choice("measure", measure, accepted)
-        return lambda x: from_counts(**x, measure=chosen, zero_cells=zero_cells), chosen
+        policy = {"zero_cells": zero_cells} if form.startswith("events") else {}
+        return lambda x: function(**x, measure=chosen, **policy), chosen
     if measure is not None:
-        raise InputError(f"measure was {measure!r}; it is for events. For {form} use scale: log or identity.")
+        raise InputError(
+            f"measure was {measure!r}; it is for events, means and correlations. For {form} use scale: log or identity."
+        )
     if form == "estimates with intervals":
         if scale is None:
             raise InputError("scale is missing: log if the estimates are ratios, identity if they are differences.")
