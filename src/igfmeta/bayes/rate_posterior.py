@@ -200,7 +200,7 @@ def rate_posteriors(
     >>> from igfmeta.bayes.tau_priors import HalfNormal
     >>> found = rate_posteriors([0, 3, 5], [24, 20, 31], [[0, 1, 2]], tau_prior=HalfNormal(1))[0]
     >>> [round(float(special.expit(x)), 3) for x in (found.mu_median, found.ci_lower, found.ci_upper)]
-    [0.104, 0.026, 0.24]
+    [0.101, 0.025, 0.301]
     """
     level = check_level(level)
     if not tau_prior.proper:

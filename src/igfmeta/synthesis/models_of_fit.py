@@ -139,7 +139,7 @@ def fit_with(model: str, table: pd.DataFrame, columns: Columns | None = None, **
     >>> import pandas as pd
     >>> table = pd.DataFrame({"yi": [-0.4, -0.1, -0.3], "vi": [0.04, 0.02, 0.05]})
     >>> round(fit_with("random", table, yi="yi", vi="vi", method="DL").fit.estimate, 3)
-    -0.222
+    -0.221
     """
     from igfmeta.synthesis.inputs import Columns
 
