@@ -26,6 +26,7 @@ from igfmeta.cli.joint import joint
 from igfmeta.cli.multilevel import multilevel
 from igfmeta.cli.pool import pool
 from igfmeta.cli.protocol import protocol_app
+from igfmeta.cli.report import report, verify
 from igfmeta.cli.risk import risk
 from igfmeta.cli.sensitivity import sensitivity
 from igfmeta.cli.triangulate import triangulate
@@ -58,6 +59,8 @@ app.command()(worth)
 app.command()(risk)
 app.command()(dose)
 app.command()(triangulate)
+app.command()(report)
+app.command()(verify)
 app.add_typer(evidence_app, name="evidence")
 app.add_typer(protocol_app, name="protocol")
 

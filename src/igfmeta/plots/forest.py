@@ -23,7 +23,7 @@ class ForestRow:
     weight : float or None
         In percent.
     href : str or None
-        Where its source is; only http and https become links.
+        Where its source is; only http, https and places of the same page (#) become links.
     source : str
         Its citation, or why it has no estimate.
     cells : mapping

@@ -174,7 +174,7 @@ def _study(row: ForestRow, forest: Forest, axis: Axis, largest: float) -> Line:
             "weight": weight,
         },
         mark=mark_of("square", triple, axis, size),
-        href=row.href if row.href and row.href.startswith(("https://", "http://")) else None,
+        href=row.href if row.href and row.href.startswith(("https://", "http://", "#")) else None,
         hover=_one_line(row.source),
         footnotes=_one_line(" ".join(row.marks)),
     )

@@ -14,6 +14,7 @@ def asked(protocol: Protocol) -> str:
     parts = [f"{outcome.name} ({outcome.measure})" for outcome in protocol.outcome]
     parts += [f"risk of {', '.join(q.cancer or ('every cancer',))}" for q in protocol.risk]
     parts += [f"dose-response of {question.cancer}" for question in protocol.dose]
+    parts += [f"triangulation of {question.outcome}" for question in protocol.triangulation]
     parts += [f"all of {name}" for name in protocol.include]
     return "; ".join(parts)
 

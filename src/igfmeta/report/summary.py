@@ -151,7 +151,7 @@ def unused_line(answer: Answer) -> str | None:
     """Return, in one line, how many rows were not used and why."""
     if not answer.unused:
         return None
-    reasons = Counter(_reason_kind(unused.reason) for unused in answer.unused)
+    reasons = Counter(reason_kind(unused.reason) for unused in answer.unused)
     shown = "; ".join(f"{n} {reason}" for reason, n in reasons.most_common(4))
     more = sum(n for _, n in reasons.most_common()[4:])
     tail = f"; {more} for other reasons" if more else ""
@@ -159,7 +159,7 @@ def unused_line(answer: Answer) -> str | None:
     return f"Not used: {len(answer.unused)} {rows} ({shown}{tail}). --explain lists them."
 
 
-def _reason_kind(reason: str) -> str:
+def reason_kind(reason: str) -> str:
     """Return a reason without what is particular to one row, so that equal reasons can be counted."""
     return reason.split(", by row ")[0].split(" (")[0]
 

@@ -164,6 +164,16 @@ def effects_for(
     return question, effects, sources
 
 
+def unanswered_question(
+    evidence: Evidence, outcome: str, measure: str, *, use: str = "primary", **criteria: Unpack[Which]
+) -> NoAnswer:
+    """Return the record of a question that no usable row answers, with the rows that were found."""
+    question = questions([outcome], measure, outcome_vocabulary(evidence))[0]
+    rows = evidence.select(**criteria).table("trials")
+    _, unused = usable_effects(rows, question, use, criteria, Sources.of(evidence.table("sources")))
+    return _no_answer(question, unused)
+
+
 def studies_for(
     evidence: Evidence, outcome: str, *, use: str = "primary", level: float = 0.95, **criteria: Unpack[Which]
 ) -> tuple[Question, list[Study]]:

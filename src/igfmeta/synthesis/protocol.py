@@ -178,6 +178,15 @@ class DoseQuestion(Part):
     dose_scale: Literal["reported", "sd", "equal-groups"] = Field("reported", description="scale of the dose")
 
 
+class TriangulationQuestion(Part):
+    """The effects of trials by type of tumour against the risk that a marker means for the same cancers."""
+
+    outcome: Text = Field("os", description="outcome or family of the trials")
+    measure: Measure | None = Field(None, description="effect measure")
+    marker: Text = Field("igf1", description="marker")
+    predictor: Literal["prospective", "observational"] = Field("prospective", description="studies of the marker")
+
+
 class Protocol(Part):
     """A protocol: one question, or others that it includes."""
 
@@ -195,9 +204,14 @@ class Protocol(Part):
     sensitivity: tuple[Variant, ...] = Field((), description="sensitivity analyses")
     risk: tuple[RiskQuestion, ...] = Field((), description="pools of associations")
     dose: tuple[DoseQuestion, ...] = Field((), description="dose-response curves")
+    triangulation: tuple[TriangulationQuestion, ...] = Field((), description="trials against associations")
 
     @property
     def tables(self) -> tuple[str, ...]:
         """The main tables of the evidence that it reads."""
-        wanted = {"trials": self.outcome, "associations": self.risk, "dose_response": self.dose}
+        wanted = {
+            "trials": self.outcome or self.triangulation,
+            "associations": self.risk or self.triangulation,
+            "dose_response": self.dose,
+        }
         return tuple(name for name, asked in wanted.items() if asked)

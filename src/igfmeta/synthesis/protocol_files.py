@@ -244,7 +244,7 @@ def _accepted(kind: str, context: Mapping[str, Any]) -> str:
 def _between_keys(protocol: Protocol) -> Iterator[Problem]:
     """Yield what is wrong between keys that are right by themselves."""
     if not protocol.tables and not protocol.include:
-        yield Problem("asks nothing: it needs an [[outcome]], a [[risk]], a [[dose]] or an include.")
+        yield Problem("asks nothing: it needs an [[outcome]], [[risk]], [[dose]], [[triangulation]] or an include.")
     if protocol.outcome and protocol.question is None:
         yield Problem("is missing; outcomes need the question that they answer.", key="question")
     names = [f"{outcome.name} ({outcome.measure})" for outcome in protocol.outcome]

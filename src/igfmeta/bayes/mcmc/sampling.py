@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from igfmeta.bayes.mcmc.diagnostics import Diagnostics, diagnose
+from igfmeta.bayes.mcmc.store import active_store
 from igfmeta.errors import InputError, check_choice
 from igfmeta.files import write_whole
 from igfmeta.numerics import Floats
@@ -169,10 +170,22 @@ def sample(model: Any, plan: Plan | None = None, *, watch: Sequence[str] | None 
         Variables whose convergence is judged; default all.
     """
     plan = plan or Plan()
+    sampler, store = plan.named_sampler(), active_store()
+    tree = None if store is None else store.load()
+    if tree is None:
+        tree = _drawn(model, plan, sampler)
+        if store is not None:
+            store.save(tree)
+    from importlib.metadata import version
+
+    return Sampled(tree, diagnose(tree, watch=watch), f"{sampler} {version(sampler)}", plan)
+
+
+def _drawn(model: Any, plan: Plan, sampler: str) -> xr.DataTree:
+    """Return new draws, without the time of day."""
     pm = load_pymc()
-    sampler = plan.named_sampler()
     with _quiet(plan.progress), model:
-        tree = pm.sample(
+        tree: xr.DataTree = pm.sample(
             draws=plan.draws,
             tune=plan.tune,
             chains=plan.chains,
@@ -186,6 +199,4 @@ def sample(model: Any, plan: Plan | None = None, *, watch: Sequence[str] | None 
     for node in tree.subtree:
         for clock in ("created_at", "sampling_time"):
             node.attrs.pop(clock, None)
-    from importlib.metadata import version
-
-    return Sampled(tree, diagnose(tree, watch=watch), f"{sampler} {version(sampler)}", plan)
+    return tree

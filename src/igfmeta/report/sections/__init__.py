@@ -1,0 +1,1 @@
+"""The sections of a report, one module each; `igfmeta.report.registry` puts them in order."""

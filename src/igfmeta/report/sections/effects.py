@@ -1,0 +1,60 @@
+"""The pooled effects: the table of both schools and the forest plot of each outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from igfmeta.plots.forest import Forest
+from igfmeta.plots.pool_forest import answer_forest
+from igfmeta.report.content import Block, DataTable, ForestPlot, Section
+from igfmeta.report.explanation import tables as explained
+from igfmeta.report.sections.parts import by_outcome, facts_of, key_of, link_of
+from igfmeta.report.summary import SummaryTable, summary
+from igfmeta.synthesis.analysis import Analysis, OutcomeAnalysis
+from igfmeta.synthesis.results import Answer
+
+
+def section(analysis: Analysis) -> Section | None:
+    """Return table and forest of each outcome, and how each study's effect came about."""
+    parts = [(outcome, _blocks(analysis, outcome, answer)) for outcome, answer in analysis.answered]
+    return by_outcome(key_of(analysis, "effects"), "Effects", parts)
+
+
+def _blocks(analysis: Analysis, outcome: OutcomeAnalysis, answer: Answer) -> Sequence[Block]:
+    studies = answer.overall.studies
+    rows = DataTable(
+        key_of(analysis, outcome.key, "derivations"),
+        explained(answer)[0],
+        sortable=True,
+        facts=tuple(map(facts_of, studies)),
+        links={(i, 0): link_of(study) for i, study in enumerate(studies)},
+    )
+    pooled = [DataTable(key_of(analysis, outcome.key, "pooled"), _in_a_report(summary(answer)))]
+    pooled += [
+        DataTable(key_of(analysis, outcome.key, "by", each.by), _in_a_report(summary(each)))
+        for each in outcome.subgroups
+    ]
+    return [*pooled, ForestPlot(key_of(analysis, outcome.key, "forest"), _linked(answer)), rows]
+
+
+def _in_a_report(table: SummaryTable) -> SummaryTable:
+    """Return a table without the notes that speak of options of the command line."""
+    notes = tuple(
+        n.replace(" --explain lists them.", " The flow of evidence lists them.")
+        .replace(" (--format json says how)", "")
+        .replace("--by class parts them", "the tables by class part them")
+        for n in table.notes
+    )
+    return replace(table, notes=notes)
+
+
+def _linked(answer: Answer) -> Forest:
+    """Return the forest with studies that lead to their source in the report."""
+    forest = answer_forest(answer)
+    places = {study.label: link_of(study).href for study in answer.overall.studies}
+    groups = tuple(
+        replace(group, rows=tuple(replace(row, href=places.get(row.label)) for row in group.rows))
+        for group in forest.groups
+    )
+    return replace(forest, groups=groups)

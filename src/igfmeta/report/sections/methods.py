@@ -1,0 +1,115 @@
+"""Methods in words, made from the objects that were fitted, with the papers that they follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from igfmeta.report.content import Points, Section
+from igfmeta.report.dose_summary import COVARIANCE_NAMES
+from igfmeta.report.summary import methods_line
+from igfmeta.synthesis.analysis import Analysis
+from igfmeta.synthesis.results import methods_of
+
+#: What each method is, with its paper.
+TAU2 = {
+    "REML": "restricted maximum likelihood (Viechtbauer 2005, J Educ Behav Stat 30:261)",
+    "ML": "maximum likelihood (Hardy & Thompson 1996, Stat Med 15:619)",
+    "DL": "the method of moments (DerSimonian & Laird 1986, Control Clin Trials 7:177)",
+    "PM": "the method of Paule & Mandel (1982, J Res Natl Bur Stand 87:377)",
+    "EB": "empirical Bayes (Morris 1983, J Am Stat Assoc 78:47)",
+    "CE": "no between-study variance: a common effect",
+}
+CI = {
+    "HK": "with the Hartung-Knapp adjustment (Hartung & Knapp 2001, Stat Med 20:1771; 20:3875)",
+    "HK-floor": "with the Hartung-Knapp adjustment, never narrower than the unadjusted one",
+    "KR": "by Kenward & Roger (1997, Biometrics 53:983)",
+    "z": "from the normal distribution",
+    "t": "from the t distribution with k - 1 degrees of freedom",
+}
+PI = {
+    "HK": "with the Hartung-Knapp variance and k - 1 degrees of freedom",
+    "HTS": "by Higgins, Thompson & Spiegelhalter (2009, J R Stat Soc A 172:137)",
+    "z": "from the normal distribution",
+}
+MEASURES = {
+    "HR": "Hazard ratios were pooled on the log scale. Where a source prints no 95 % interval, the standard error came "
+    "from the interval at its printed level, the p-value, or events with a p-value (Parmar 1998, Stat Med 17:2815; "
+    "Tierney 2007, Trials 8:16); each study's line names its rule.",
+    "OR": "Odds ratios were pooled on the log scale.",
+    "RR": "Risk ratios were pooled on the log scale.",
+    "PETO": "Peto's odds ratios were pooled (Yusuf 1985, Prog Cardiovasc Dis 27:335).",
+    "RD": "Risk differences were pooled.",
+    "PLO": "Rates of one arm were pooled by a binomial model with normal random effects on the logit scale, without a "
+    "correction for zero cells (Hamza 2008, J Clin Epidemiol 61:41; Stijnen 2010, Stat Med 29:3046).",
+    "PAS": "Rates of one arm were pooled on the arcsine scale (Rücker 2009, Stat Med 28:721).",
+    "PFT": "Rates of one arm were pooled on the double-arcsine scale (Freeman & Tukey 1950, Ann Math Stat 21:607).",
+}
+
+
+def section(analyses: Sequence[Analysis]) -> Section:
+    """Return the methods of every question; what several share is said once."""
+    said: list[str] = []
+    for analysis in analyses:
+        said += [text for text in _of(analysis) if text not in said]
+    return Section("methods", "Methods", (Points(tuple(said)),))
+
+
+def _of(analysis: Analysis) -> Iterator[str]:
+    if analysis.answered:
+        yield (
+            "A study counted once per outcome: contrasts with one control arm were combined within the study by "
+            "generalized least squares (Gleser & Olkin 2009), and of several rows of one comparison the primary "
+            "one was taken. Retracted sources are in no pool."
+        )
+    for outcome, answer in analysis.answered:
+        used = methods_of(answer.overall)
+        yield MEASURES.get(answer.question.measure, f"Effects were pooled as {answer.question.measure}.")
+        if answer.overall.fit.k > 1 and answer.question.measure != "PLO":
+            yield (
+                f"Random effects: tau2 by {TAU2.get(used['method'], used['method'])}; the "
+                f"{100 * used['level']:g} % interval of the pooled effect {CI.get(used['ci'], used['ci'])}; the "
+                f"prediction interval {PI.get(used['pi'], used['pi'])}; the interval of tau2 by {_TAU2_CI}; I2 from "
+                "tau2 (Higgins & Thompson 2002, Stat Med 21:1539)."
+            )
+        elif answer.overall.fit.k > 1:
+            yield methods_line(answer.overall).split(" Posterior:")[0]
+        yield (
+            f"Beside it the Bayesian random-effects model: tau {used['tau_prior']}, mu {used['mu_prior']}, integrated "
+            "numerically without sampling (Röver 2020, J Stat Softw 93:6); predictive distribution of a new study."
+        )
+        if outcome.hierarchy is not None:
+            model = outcome.hierarchy
+            factors = ", ".join(f"{s.name} {s.prior}" for s in model.sources)
+            yield (
+                f"Hierarchical model ({model.question.measure}, likelihood {model.likelihood}): study effect = overall "
+                f"+ {' + '.join(s.name for s in model.sources)}; standard deviations {factors}; {model.engine} "
+                "(Higgins 2009; Gelman & Hill 2007, chapter 13; Vehtari 2024, JMLR 25:72 for the Pareto k)."
+            )
+        if outcome.sampled is not None and outcome.sampled.sampled is not None:
+            yield f"The same model was sampled by {outcome.sampled.engine}, seed {outcome.sampled.seed}."
+        if outcome.absolute is not None:
+            yield (
+                "Absolute effects: baseline risks of the control arms, and the relative effect applied to them; a "
+                "hazard ratio as 1 - (1 - p)^HR, and where only a median is known with a constant hazard (Guyatt 2013, "
+                "J Clin Epidemiol 66:158)."
+            )
+        if outcome.rating is not None:
+            yield (
+                "Certainty by GRADE (Guyatt 2008, BMJ 336:924), its domains by stated rules on computed inputs; "
+                "answers worded as Santesso 2020 (J Clin Epidemiol 119:126) advise."
+            )
+    for result in analysis.risks:
+        yield from (*result.assumptions, *result.remarks)
+    for curve in analysis.doses:
+        yield (
+            f"Dose-response of {curve.title}: contrasts of one study share their reference; their covariance: "
+            f"{COVARIANCE_NAMES[curve.rules.covariance]} (Greenland & Longnecker 1992, Am J Epidemiol 135:1301)."
+        )
+    if analysis.triangulations:
+        yield (
+            "Triangulation: effects of trials on log risk per standard deviation of the marker, with errors in both "
+            "(Carroll, Ruppert, Stefanski & Crainiceanu 2006, Measurement Error in Nonlinear Models)."
+        )
+
+
+_TAU2_CI = "the Q-profile method (Viechtbauer 2007, Stat Med 26:37)"
