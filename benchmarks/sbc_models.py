@@ -306,5 +306,5 @@ MODELS: dict[str, Model] = {
     "PET, exact": Model(nothing, pet_data, fit_pet, 1000),
     "PEESE, exact": Model(nothing, peese_data, fit_peese, 1000),
     "weight function, exact": Model(nothing, steps_data, fit_steps, 400),
-    "average of 36 models": Model(nothing, average_data, fit_average, 200),
+    "average of 36 models": Model(nothing, average_data, fit_average, 120),
 }

@@ -223,7 +223,7 @@ def ppc_figure(trust: Trust) -> Figure:
             mark = {"marker": "o", "ms": 4.2, "color": INK} if inside else {"marker": "X", "ms": 6, "color": "#a01010"}
             axes.plot([r.observed], [i], zorder=3, **mark)
 
-    note = f"Dot: observed; bar: {100 * trust.level:g} % of replications with a new study effect; cross: outside."
+    note = f"Dot: observed; bar: {100 * trust.level:g} % of replications; cross: outside."
     return _rows("Observed and replicated", note, labels, "On the scale of the data", draw)
 
 
