@@ -157,10 +157,6 @@ def fit_two_arm(made: Any, data: Any, _truth: Truth, rng: np.random.Generator) -
     return of_counts(drawn(made, rng, data_events=events, data_control_events=controls), rates=False)
 
 
-def simulate_one_arm(rng: np.random.Generator) -> tuple[Truth, Any]:
-    return one_arm_data(rng)
-
-
 # Outcomes together: survival of eight contrasts, response of six; two contrasts of one trial share its control arm.
 
 OF_TRIAL = np.array([0, 0, 1, 2, 3, 4, 5, 6])

@@ -1,8 +1,8 @@
 """The models of simulation-based calibration: truths from a prior, data from the truths, draws given the data.
 
 Data are made by NumPy alone, from the model as its documentation states it, and not by the code that fits it. A mean
-that is flat a priori has no prior to draw from: it is 0 in every simulation, which is as good, because the posterior
-moves with the data (Hartigan's invariance: ranks do not depend on where the mean is).
+that is flat a priori has no prior to draw from: it is 0 in every simulation, which is as good, because data that are
+moved move the posterior with them, and ranks do not change.
 """
 
 from __future__ import annotations
@@ -265,7 +265,7 @@ def fit_steps(_made: Any, y: Any, truth: Truth, rng: np.random.Generator) -> Ran
     fit = step_member(Data(y, VI, 1.0), STEPS, MU, TAU)
     parts = {"mu": fit.mu, "tau": fit.tau}
     out: Ranked = {name: float(part.cdf(np.array([truth[name]]))[0]) for name, part in parts.items()}  # type: ignore[union-attr]
-    # Nodes of omega stand for what lies around them: spread within 1/16 of their rank.
+    # The distribution function of omega is a line between its nodes.
     omega, weights = fit.omega, fit.omega_weights
     for j in (1, 2):
         order = np.argsort(omega[:, j])
