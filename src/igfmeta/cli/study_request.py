@@ -85,6 +85,16 @@ class StudyRequest(Request):
         str | None, _column("Events in a single arm, with --n and --measure; beside effects: events in all.")
     ] = None
     n: Annotated[str | None, _column("Patients in a single arm; beside effects: patients in all.")] = None
+    time1: Annotated[str | None, _column("Person-time in arm 1, with --events1, --events2, --time2, --measure.")] = None
+    time2: Annotated[str | None, _column("Person-time in arm 2.")] = None
+    time: Annotated[str | None, _column("Person-time in a single arm, with --events and --measure.")] = None
+    mean1: Annotated[
+        str | None, _column("Means in arm 1, with --sd1, --n1, --mean2, --sd2, --n2 and --measure (MD, SMD, ROM).")
+    ] = None
+    sd1: Annotated[str | None, _column("Standard deviations in arm 1.")] = None
+    mean2: Annotated[str | None, _column("Means in arm 2.")] = None
+    sd2: Annotated[str | None, _column("Standard deviations in arm 2.")] = None
+    r: Annotated[str | None, _column("Correlations, with --n and --measure (ZCOR, COR).")] = None
     subgroup: Annotated[str | None, _column("Groups: one result for each.")] = None
     scale: Annotated[
         str | None,
@@ -125,7 +135,7 @@ class StudyRequest(Request):
         """Return the columns that were named."""
         from igfmeta.synthesis.inputs import Columns
 
-        return Columns(**{f.name: getattr(self, f.name, None) for f in fields(Columns)})
+        return Columns(**{f.name: getattr(self, f.name) for f in fields(Columns)})
 
     def of_table(self) -> bool:
         """Return whether columns of a table were named."""

@@ -200,10 +200,11 @@ def set_of_table(
     if not keep.any():
         reasons = "; ".join(dict.fromkeys(reason for reason in effects.sizes.reason if reason))
         raise NothingToPool(f"No row can be used: {reasons}." if reasons else "The table has no rows.")
-    of_arms = core.form() == "events of two arms"
-    named = {**core.given(), **beside} if of_arms or core.form() == "events of one arm" else beside
+    named = {**core.given(), **beside}
     read = {role: _numbers(table, named.get(role), keep) for role in SIZES}
-    counts = np.column_stack([read[role] for role in ("events1", "n1", "events2", "n2")])
+    two_arms = ("events1", "n1", "events2", "n2")
+    arms = ("events", "n", "events2", "n2") if core.form() == "events of one arm" else two_arms
+    counts = np.column_stack([read[role] for role in arms])
     sizes = np.where(np.isnan(read["n"]), read["n1"] + read["n2"], read["n"])
     events = np.where(np.isnan(read["events"]), read["events1"] + read["events2"], read["events"])
     labels = _texts(table, study) if study else [f"Study {i + 1}" for i in range(len(table))]

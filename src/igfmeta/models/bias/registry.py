@@ -52,10 +52,12 @@ class BiasTest:
 _ODDS = ("OR", "PETO")
 
 TESTS: dict[str, BiasTest] = {
-    "egger": BiasTest(egger.multiplicative, "Egger, weights 1/v, multiplicative", "Egger 1997", (), ("GEN", "RD")),
+    "egger": BiasTest(egger.multiplicative, "Egger, weights 1/v, multiplicative", "Egger 1997", (), ("GEN", "MD")),
     "egger-unweighted": BiasTest(egger.unweighted, "Egger, unweighted", "Egger 1997"),
     "egger-common": BiasTest(egger.common, "Egger, weights 1/v, no dispersion", "Sterne & Egger 2005"),
-    "egger-mixed": BiasTest(egger.mixed, "Egger, mixed effects (REML)", "Sterne & Egger 2005", (), ("GEN", "LOG")),
+    "egger-mixed": BiasTest(
+        egger.mixed, "Egger, mixed effects (REML)", "Sterne & Egger 2005", (), ("GEN", "LOG", "MD")
+    ),
     "thompson-sharp": BiasTest(thompson_sharp.thompson_sharp, "Thompson-Sharp, additive", "Thompson & Sharp 1999"),
     "begg": BiasTest(begg.begg, "Begg-Mazumdar, ranks", "Begg & Mazumdar 1994"),
     "harbord": BiasTest(harbord.harbord, "Harbord, score", "Harbord 2006", ("counts",), _ODDS),
@@ -71,7 +73,11 @@ TESTS: dict[str, BiasTest] = {
         debray.approximate_variance, "Debray D-FAV, 1/events", "Debray 2018", ("events", "arm events"), ("HR",)
     ),
     "pustejovsky-rodgers": BiasTest(
-        pustejovsky_rodgers.pustejovsky_rodgers, "Pustejovsky-Rodgers", "Pustejovsky & Rodgers 2019", ("arm sizes",)
+        pustejovsky_rodgers.pustejovsky_rodgers,
+        "Pustejovsky-Rodgers",
+        "Pustejovsky & Rodgers 2019",
+        ("arm sizes",),
+        ("SMD",),
     ),
 }
 TEST_NAMES = tuple(TESTS)
