@@ -78,7 +78,7 @@ def _note(result: HierarchyResult) -> str:
 def matrix(result: HierarchyResult) -> Figure:
     """Return a matrix of tumours by classes: posterior median, interval and k in every cell.
 
-    Cells without a study are hatched and their numbers are grey: they are borrowed altogether.
+    Cells without a study are hatched and their numbers are not bold: they are borrowed altogether.
     """
     import matplotlib as mpl
 
@@ -116,9 +116,9 @@ def _draw_cell(axes: Any, result: HierarchyResult, cell: Cell, x: float, y: floa
     axes.add_patch(outer)
     if empty:
         axes.add_patch(Rectangle((x + 9, y + 5), width - 18, CELL_HEIGHT - 10, facecolor=face, lw=0))
-    ink, middle = GREY if empty else INK, x + width / 2
+    middle = x + width / 2
     text = shown(result, cell.median) + ("" if empty else f"  (k = {cell.k})")
     weight = "normal" if empty else "bold"
-    axes.text(middle, y + 12, text, size=SIZE, ha="center", va="center", color=ink, weight=weight)
+    axes.text(middle, y + 12, text, size=SIZE, ha="center", va="center", color=INK, weight=weight)
     interval = f"{shown(result, cell.ci_lower)}, {shown(result, cell.ci_upper)}"
-    axes.text(middle, y + 23, interval, size=SMALL - 0.5, ha="center", va="center", color=ink)
+    axes.text(middle, y + 23, interval, size=SMALL - 0.5, ha="center", va="center", color=INK)
