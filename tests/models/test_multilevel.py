@@ -125,9 +125,11 @@ def test_profile_interval_of_one_variance_is_that_of_the_univariate_model(rng):
 
 
 def test_unit_scale_classes_of_the_univariate_model_hold(rng):
-    """Tiny and huge variances, a large common value, variances over many decades."""
-    for scale, shift, spread in ((1e-8, 0.0, 0.5), (1e4, 0.0, 0.5), (1.0, 1e6, 0.5), (1.0, 0.0, 5.0)):
+    """Tiny and huge variances, a large common value, variances over many decades, one study that is all but exact."""
+    classes = ((1e-8, 0.0, 0.5, 1), (1e4, 0.0, 0.5, 1), (1.0, 1e6, 0.5, 1), (1.0, 0.0, 5.0, 1), (1.0, 0.0, 0.5, 1e-12))
+    for scale, shift, spread, first in classes:
         vi = scale * np.exp(rng.normal(0, spread, 10))
+        vi[0] *= first
         y = shift + rng.normal(0, np.sqrt(vi + scale))
         fit = fit_multilevel(y, vi, parse("~ 1 | row", {"row": range(10)}), intervals=False)
         tau2 = pool_one(y, vi, tau2_ci="none").tau2

@@ -1,16 +1,15 @@
 """The (restricted) likelihood of a multilevel model, and its slope, by elimination of random effects.
 
-y = X b + sum over terms of Z u + e, u ~ N(0, I x G(theta)), e ~ N(0, V), M = V + sum of Z (I x G) Z'. With T = D'R^-1 D
-and c = D'R^-1 C of a group, R the covariance without the group's own effects, D its design and C any columns,
+y = X b + sum over terms of Z u + e, u ~ N(0, I x G(theta)), e ~ N(0, V), M = V + sum of Z (I x G) Z'. On the way up
+(`igfmeta.models.multilevel.elimination`) every group of a nested term gets T = D'R^-1 D and c = D'R^-1 C, R the
+covariance without the effects of the group and of those above it, D its design and C any columns, and
+q = (G^-1 + T)^-1. On the way down Q, the conditional covariance of the sum of a group's effects and those above it, and
+t, its conditional mean for each column of C, follow from those of the parent: Q = B Q_parent B' + q,
+t = t_parent + q (c - T t_parent), B = I - q T, and
 
-    q = (G^-1 + T)^-1 = (I + G T)^-1 G,  T <- T - T q T,  c <- c - T q c,  C'R^-1 C <- C'R^-1 C - c' q c,
-    log|R| <- log|R| + log|I + G T|
+    D'M^-1 D = T* - T* Q_parent T*,  D'M^-1 C = c* - T* t_parent,
 
-(Woodbury; G may be singular). Groups pass T and c to the group above. On the way down Q, the conditional covariance of
-the sum of a group's effects and those above it, and t, its conditional mean for each column of C, follow from those of
-the parent: Q = B Q_parent B' + q, t = t_parent + q (c - T t_parent), B = I - q T, and
-
-    D'M^-1 D = T - T Q T,  D'M^-1 C = c - T t.
+T* and c* after the elimination of the group's own effects.
 
 The slope in G of a term is -1/2 sum over its groups of (Z'P Z - Z'P y y'P Z), P = M^-1 - M^-1 X (X'M^-1 X)^-1 X'M^-1
 for REML, M^-1 in the first place for ML (Harville 1977, JASA 72:320).
@@ -25,6 +24,7 @@ from itertools import pairwise
 import numpy as np
 from scipy import linalg
 
+from igfmeta.models.multilevel.elimination import Base, Step, eliminate, eliminate_intercepts, times
 from igfmeta.models.multilevel.layout import Layout, Level
 from igfmeta.models.multilevel.structures import Covariance
 from igfmeta.models.multilevel.terms import Codes
@@ -81,40 +81,10 @@ class Evaluated:
     inverse: tuple[Floats, ...]
 
 
-def _times(a: Floats, b: Floats) -> Floats:
-    """Return a @ b; many products over an inner dimension of one are faster as plain multiplication."""
-    return a * b if a.shape[-1] == 1 else a @ b
-
-
 def _slices(structures: Sequence[Covariance]) -> list[slice]:
     """Return where each structure finds its own free parameters."""
     ends = np.cumsum([0, *(s.n_parameters for s in structures)]).tolist()
     return [slice(a, b) for a, b in pairwise(ends)]
-
-
-def _conditional(g: Floats, t: Floats) -> tuple[Floats, float]:
-    """Return q = (I + G T)^-1 G of each group, and the sum of log|I + G T|; with G = F F', q = F (I + F'T F)^-1 F'."""
-    if g.shape[0] == 1:
-        m = 1 + g[0, 0] * t
-        return g[0, 0] / m, float(np.log(m).sum())
-    values, vectors = np.linalg.eigh(g)
-    f = vectors * np.sqrt(np.maximum(values, 0.0))
-    root = np.linalg.cholesky(np.eye(len(g)) + f.T @ t @ f)
-    half = np.linalg.solve(root, np.broadcast_to(f.T, root.shape))
-    return half.swapaxes(-1, -2) @ half, 2 * float(np.log(np.diagonal(root, axis1=-2, axis2=-1)).sum())
-
-
-@dataclass(frozen=True, eq=False)
-class _Base:
-    """Blocks before any nested or crossed effect: T, c per block, C'B^-1 C, log|B|, B^-1 D, B^-1 C and B^-1."""
-
-    t: Floats
-    c: Floats
-    s: Floats
-    log_det: float
-    weighted_design: Floats
-    weighted: Floats
-    inverse: tuple[Floats, ...]
 
 
 class Likelihood:
@@ -159,12 +129,12 @@ class Likelihood:
         """Return G of each term."""
         return [s.matrix(theta[at]) for s, at in zip(self.structures, self.slices, strict=True)]
 
-    def _base(self, g: Sequence[Floats]) -> _Base:
+    def _base(self, g: Sequence[Floats]) -> Base:
         layout = self.layout
         d, m = layout.design.shape[1], self.columns.shape[1]
         t, c = np.empty((layout.n_blocks, d, d)), np.empty((layout.n_blocks, d, m))
         weighted_design, weighted = np.empty((self.k, d)), np.empty((self.k, m))
-        inverses, log_det = [], 0.0
+        inverses, log_det, within = [], 0.0, np.zeros((m, m))
         for n, blocks in enumerate(layout.blocks):
             covariance = blocks.v
             for part in layout.dense:
@@ -179,14 +149,17 @@ class Likelihood:
                 half = np.linalg.inv(root)
                 inverse = half.swapaxes(1, 2) @ half
             design, columns = layout.design[blocks.rows], self.columns[blocks.rows]
-            wd, wc = _times(inverse, design), _times(inverse, columns)
+            wd, wc = times(inverse, design), times(inverse, columns)
             if covariance.shape[1] == 1:
                 t[blocks.at], c[blocks.at] = design.swapaxes(1, 2) * wd, design.swapaxes(1, 2) * wc
             else:
                 t[blocks.at], c[blocks.at] = design.swapaxes(1, 2) @ wd, design.swapaxes(1, 2) @ wc
             weighted_design[blocks.rows], weighted[blocks.rows] = wd, wc
+            if d == 1 and covariance.shape[1] > 1:
+                apart = columns - c[blocks.at] / t[blocks.at]
+                within += np.einsum("bim,bin->mn", apart, inverse @ apart)
             inverses.append(inverse)
-        return _Base(t, c, self.columns.T @ weighted, log_det, weighted_design, weighted, tuple(inverses))
+        return Base(t, c, self.columns.T @ weighted, within, log_det, weighted_design, weighted, tuple(inverses))
 
     def value(self, theta: Floats) -> float:
         """Return the log-likelihood."""
@@ -208,18 +181,7 @@ class Likelihood:
     def _up(self, theta: Floats) -> _Up:
         layout, g = self.layout, self.matrices(theta)
         base = self._base(g) if self._constant is None else self._constant
-        t, c, s, log_det = base.t, base.c, base.s, base.log_det
-        steps = []
-        for n, level in enumerate(layout.levels):
-            if n or len(level.starts) < len(t):
-                t, c = np.add.reduceat(t, level.starts, axis=0), np.add.reduceat(c, level.starts, axis=0)
-            at = level.columns
-            q, more = _conditional(g[level.term], t[:, at, at])
-            qc = _times(q, c[:, at])
-            steps.append((t, c, q))
-            log_det += more
-            s = s - c[:, at].reshape(-1, c.shape[2]).T @ qc.reshape(-1, c.shape[2])
-            t, c = t - _times(t[:, :, at], _times(q, t[:, at])), c - _times(t[:, :, at], qc)
+        steps, s, log_det = (eliminate_intercepts if layout.design.shape[1] == 1 else eliminate)(layout.levels, g, base)
         zz, zc, cc = s[: self.q, : self.q], s[: self.q, self.q :], s[self.q :, self.q :]
         crossed = np.zeros((0, 0))
         if self.q:
@@ -274,21 +236,21 @@ class Likelihood:
         )  # fmt: skip
 
     def _down(
-        self, level: Level, step: tuple[Floats, Floats, Floats], q_parent: Floats, t_parent: Floats, up: _Up,
-        adjust: Floats,
+        self, level: Level, step: Step, q_parent: Floats, t_parent: Floats, up: _Up, adjust: Floats,
     ) -> tuple[GroupView, Floats, Floats]:  # fmt: skip
         """Return what the data say of a level's groups, and Q and t of its groups."""
-        t, c, q = step
+        t, c, q = step.t, step.c, step.q
         at = level.columns
         above_q, above_t = q_parent[level.parent], t_parent[level.parent]
         b = np.eye(t.shape[1]) - np.zeros_like(t)
-        b[:, at] -= _times(q, t[:, at])
-        total = _times(_times(b, above_q), b.swapaxes(1, 2))
+        b[:, at] -= times(q, t[:, at])
+        total = times(times(b, above_q), b.swapaxes(1, 2))
         total[:, at, at] += q
         means = above_t.copy()
-        means[:, at] += _times(q, c[:, at] - _times(t[:, at], above_t))
-        zmz = t[:, at, at] - _times(_times(t[:, at], total), t[:, :, at])
-        zrc = c[:, at] - _times(t[:, at], means)
+        means[:, at] += times(q, c[:, at] - times(t[:, at], above_t))
+        left = step.t_after[:, at]
+        zmz = step.t_after[:, at, at] - times(times(left, above_q), left.swapaxes(1, 2))
+        zrc = step.c_after[:, at] - times(left, above_t)
         zmc = zrc[:, :, self.q :]
         if self.q:
             to_crossed = zrc[:, :, : self.q]
@@ -314,7 +276,7 @@ class Likelihood:
             wd = base.weighted_design[blocks.rows]
             parent = layout.block_parent[blocks.at]
             if layout.levels:
-                weighted[blocks.rows] -= _times(wd, t_parent[parent])
+                weighted[blocks.rows] -= times(wd, t_parent[parent])
             if layout.dense:
                 full = inverse
                 if layout.levels:
@@ -359,8 +321,8 @@ class _Up:
     """What the way up leaves for the way down."""
 
     g: list[Floats]
-    base: _Base
-    steps: list[tuple[Floats, Floats, Floats]]
+    base: Base
+    steps: list[Step]
     zz: Floats
     zc: Floats
     crossed: Floats
