@@ -18,15 +18,18 @@ from igfmeta.report.sections import (
     bayesian,
     certainty,
     characteristics,
+    choices,
     closing,
     effects,
     epidemiology,
     findings,
     flow,
     heterogeneity,
+    influence,
     matrix,
     methods,
     sensitivity,
+    small_study,
 )
 from igfmeta.synthesis.analysis import Analysis
 
@@ -38,6 +41,9 @@ OF_A_QUESTION: tuple[Callable[[Analysis], Section | None], ...] = (
     matrix.section,
     heterogeneity.section,
     sensitivity.section,
+    choices.section,
+    influence.section,
+    small_study.section,
     bayesian.section,
     epidemiology.section,
     certainty.section,

@@ -11,6 +11,7 @@ from igfmeta.errors import InputError, NothingToPool
 from igfmeta.evidence.tables import Evidence
 from igfmeta.synthesis.absolute import Absolute, absolute_effects
 from igfmeta.synthesis.certainty import Rating, rate
+from igfmeta.synthesis.checks import Checks, checks_of
 from igfmeta.synthesis.hierarchy import hierarchy
 from igfmeta.synthesis.hierarchy_results import HierarchyResult
 from igfmeta.synthesis.pooling import outcome_vocabulary, pool
@@ -62,6 +63,8 @@ class OutcomeAnalysis:
     variants : tuple of VariantFit
     absolute : Absolute or None
     rating : Rating or None
+    checks : Checks or None
+        Influence of single studies, small-study effects, sensitivity to every choice of method.
     """
 
     spec: Outcome
@@ -74,6 +77,7 @@ class OutcomeAnalysis:
     variants: tuple[VariantFit, ...]
     absolute: Absolute | None
     rating: Rating | None
+    checks: Checks | None = None
 
     @property
     def key(self) -> str:
@@ -255,6 +259,7 @@ def _outcome(protocol: Protocol, spec: Outcome, evidence: Evidence, sampler: Sam
         variants=tuple(_variant(protocol, each, spec, evidence) for each in _variants(protocol, spec)),
         absolute=absolute,
         rating=rating,
+        checks=None if answer is None else checks_of(answer, origin=evidence.origin),
     )
 
 

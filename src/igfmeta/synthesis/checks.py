@@ -148,7 +148,7 @@ def checks_of(answer: Answer, *, origin: str) -> Checks:
     by_year = "year" if not np.isnan(studies.years).any() else None
     return Checks(
         influence=influence_of(studies, methods, cumulative=by_year) if studies.k > 2 else None,
-        bias=bias_of(studies, methods, BiasOptions()),
+        bias=bias_of(studies, methods, BiasOptions(parts=("tests", "adjusted", "selection", "significance"))),
         sensitivity=sensitivity_of(studies, methods, {}) if studies.k > 1 else None,
     )
 
