@@ -45,6 +45,8 @@ class DataTable:
     sortable : bool
     facts : tuple of mapping
         For each row what it may be filtered by ("class", "tumor"), and "id", its place in the report; or nothing.
+    folded : bool
+        Long, and looked up rather than read: folded away until it is asked for.
     links : mapping of (row, column) to Link
     shades : mapping of (row, column) to str
         Names of the colours of cells, such as "b2": blue, second step.
@@ -53,6 +55,7 @@ class DataTable:
     key: str
     table: SummaryTable
     sortable: bool = False
+    folded: bool = False
     facts: tuple[Mapping[str, str], ...] = ()
     links: Mapping[tuple[int, int], Link] = field(default_factory=dict)
     shades: Mapping[tuple[int, int], str] = field(default_factory=dict)

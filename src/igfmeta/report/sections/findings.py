@@ -103,10 +103,9 @@ def _findings(analysis: Analysis) -> DataTable | None:
         notes.append("* A person rated a domain; the reason stands under Certainty.")
     question = analysis.protocol.question
     if question is not None:
-        versus = f" against {question.comparison}" if question.comparison else ""
-        notes.insert(
-            0, f"{question.intervention.rstrip(',').capitalize()}{versus}; {question.population or 'patients'}."
-        )
+        given = question.intervention.rstrip(",")
+        versus = f", compared with {question.comparison}" if question.comparison else ""
+        notes.insert(0, f"{given[:1].upper()}{given[1:]}{versus}; {question.population or 'patients'}.")
     made = words_table(
         analysis.protocol.title, HEADINGS, [_cells(o, a) for o, a in answered], numeric=(1, 2, 3, 4, 5, 6), notes=notes
     )

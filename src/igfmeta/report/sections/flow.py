@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from igfmeta.plots.flow import Stage, flow_figure
-from igfmeta.report.content import Block, Section
+from igfmeta.report.content import Block, DataTable, Section
 from igfmeta.report.explanation import not_used
 from igfmeta.report.pictures import picture
-from igfmeta.report.sections.parts import by_outcome, heading_of, key_of, table, words_table
+from igfmeta.report.sections.parts import by_outcome, heading_of, key_of, words_table
 from igfmeta.report.sentences import studies_and_patients
 from igfmeta.report.summary import reason_kind
 from igfmeta.synthesis.analysis import Analysis, OutcomeAnalysis
@@ -44,7 +44,7 @@ def _blocks(analysis: Analysis, outcome: OutcomeAnalysis) -> Sequence[Block]:
               (f"Other outcomes: {len(rows) - len(about)} rows",)),
         Stage((label, _count(len(about), len({row["study_id"] for row in about}))),
               (f"Not asked for by the protocol: {outside} rows",)),
-        Stage(("Eligible by the protocol", _count(len(chosen), len({ids[i] for i in chosen}))),
+        Stage(("Found for the protocol's question", _count(len(chosen), len({ids[i] for i in chosen}))),
               (f"Left out: {len(unused)} rows", *(f"{n}: {reason}" for reason, n in reasons.most_common()))),
         Stage(("In the pool", _count(len(used), len({study.study_id for study in studies})), end)),
     ]  # fmt: skip
@@ -57,5 +57,6 @@ def _blocks(analysis: Analysis, outcome: OutcomeAnalysis) -> Sequence[Block]:
     description = " ".join(f"{s.lines[0]}: {s.lines[1]}." for s in stages)
     drawn = picture(key_of(analysis, outcome.key, "flow-figure"), flow_figure(stages), title=title,
                     description=description, data=data)  # fmt: skip
-    listed = [table(key_of(analysis, outcome.key, "not-used"), not_used(question, unused))] if unused else []
+    key = key_of(analysis, outcome.key, "not-used")
+    listed = [DataTable(key, not_used(question, unused), folded=True)] if unused else []
     return [drawn, *listed]

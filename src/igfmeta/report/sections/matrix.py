@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from igfmeta import formatting as f
 from igfmeta.plots.cells import shrinkage
@@ -83,8 +84,5 @@ def _blocks(analysis: Analysis, outcome: OutcomeAnalysis, result: HierarchyResul
         ),
         data=made,
     )
-    return [
-        _matrix(analysis, outcome, result),
-        drawn,
-        table(key_of(analysis, outcome.key, "sources"), tables(result)[1]),
-    ]
+    origins = replace(tables(result)[1], title=f"{result.question.label}: where the heterogeneity comes from")
+    return [_matrix(analysis, outcome, result), drawn, table(key_of(analysis, outcome.key, "origins"), origins)]
