@@ -74,6 +74,13 @@ def test_figures(run, tmp_path):
     assert "Abbé" in path.read_text()
 
 
+def test_the_help_names_every_plot():
+    from igfmeta.cli.bias import PLOTS
+    from igfmeta.plots import bias_figures
+
+    assert tuple(bias_figures.PLOTS) == PLOTS
+
+
 def test_csv_and_markdown(run):
     status, out, _ = run("bias", *SMOKING, "--show", "tests,adjusted", "--format", "csv")
     assert status == 0

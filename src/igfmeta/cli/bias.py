@@ -10,9 +10,10 @@ import typer
 from igfmeta.cli.request import Many, several, takes
 from igfmeta.cli.study_request import StudyRequest, plots_of, rendered, save_all
 from igfmeta.errors import InputError, check_choice
-from igfmeta.models.bias.names import PLOTS, SELECTIONS, TEST_WORDS
+from igfmeta.models.bias.names import SELECTIONS, TEST_WORDS
 
 FORMATS = ("table", "json", "csv", "markdown")
+PLOTS = ("funnel", "trim-fill", "radial", "labbe", "qq", "drapery", "weights")
 _PANEL = "Small-study effects"
 
 

@@ -7,4 +7,3 @@ TEST_WORDS = (
     "macaskill-fpv, deeks, schwarzer, debray-fiv, debray-fav, pustejovsky-rodgers"
 )
 SELECTIONS = ("step", "half-normal", "negative-exponential", "logistic", "power", "beta")
-PLOTS = ("funnel", "trim-fill", "radial", "labbe", "qq", "drapery", "weights")
