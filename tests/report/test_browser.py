@@ -128,6 +128,8 @@ def test_the_first_key_reaches_the_skip_link(opened):
 
 def test_a_table_sorts_by_keyboard(opened):
     table = opened.page.locator("#antibodies-survival-os-hr-derivations")
+    opened.page.locator("details", has=table).locator("summary").focus()
+    opened.page.keyboard.press("Enter")
     heading = table.locator("thead th", has_text="Weight")
     heading.locator("button").focus()
     opened.page.keyboard.press("Enter")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 
+import pandas as pd
 import pytest
 
 from igfmeta.cli.app import app
@@ -14,7 +18,9 @@ from igfmeta.report.build import build_report
 from igfmeta.report.content import DataTable, Picture
 from igfmeta.report.html import report_to_html
 from igfmeta.report.sections.sensitivity import section as sensitivity
+from igfmeta.report.spreadsheet import table_to_csv
 from igfmeta.report.verify import compare, read_provenance
+from igfmeta.resources import data_folder
 from igfmeta.synthesis.analysis import analyse
 from igfmeta.synthesis.pooling import pool
 from igfmeta.synthesis.protocol_files import protocol_of_texts, read_protocol
@@ -103,10 +109,10 @@ def test_the_answer_states_direction_size_uncertainty_and_certainty():
     fit = pool(load_evidence(), agent_class="antibody", outcome="os", by="tumor")["os"].overall.fit
     said = report.answers[0]
     assert said.startswith(
-        "Overall survival: with antibodies against the IGF-1 receptor there is little or no difference"
+        "Overall survival: with antibodies against the IGF-1 receptor there is probably little or no difference"
     )
     assert f"{2.718281828459045**fit.estimate:.2f}, 95 % interval" in said
-    assert "8 trials, at least 1,733 patients; high certainty, as suggested by rule" in said
+    assert "8 trials, at least 1,733 patients; moderate certainty, as suggested by rule" in said
     assert "Of 1,000 patients" in said
 
 
@@ -119,8 +125,8 @@ def test_a_person_overrides_a_domain_with_a_reason():
     file = protocol_of_texts("mine", {"mine": text})
     analyses = analyse(file, load_evidence(tables=("trials",)))
     report = build_report(file, analyses)
-    assert analyses[0].outcomes[0].rating.level == "low"
-    assert "low certainty)" in report.answers[0]
+    assert analyses[0].outcomes[0].rating.level == "very low"
+    assert "very low certainty)" in report.answers[0]
     cells = [cell for table in report.tables() for row in table.table.rows for cell in row]
     assert "2 levels down, by a person: Old trials." in cells
     assert "Suggestion: none" in cells
@@ -175,3 +181,28 @@ def test_a_stamp_is_asked_for_and_survives_verification(tmp_path, capsys):
     assert re.search(r"<dt>Made</dt><dd>\d{4}-\d\d-\d\d", path.read_text())
     app(["verify", str(path)], standalone_mode=False)
     assert "holds" in capsys.readouterr().out
+
+
+HOSTILE = "=cmd|' /C calc'!A0\x1b[31m\u202e<script>"
+
+
+def test_hostile_evidence_stays_text_in_tables_and_on_the_terminal(tmp_path, capsys):
+    """In the page: test_browser.py."""
+    for table in data_folder().glob("*.csv"):
+        shutil.copy(table, tmp_path / table.name)
+    trials = pd.read_csv(tmp_path / "trials.csv", dtype=str, keep_default_na=False)
+    trials.loc[trials["study_id"] == "langer2014", ["trial_name", "experimental", "population"]] = HOSTILE[:16]
+    trials.to_csv(tmp_path / "trials.csv", index=False)
+    sources = pd.read_csv(tmp_path / "sources.csv", dtype=str, keep_default_na=False)
+    sources.loc[sources["source_id"] == "langer2014", ["first_author", "title"]] = HOSTILE
+    sources.to_csv(tmp_path / "sources.csv", index=False)
+    app(["evidence", "show", "langer2014", "--data", str(tmp_path)], standalone_mode=False)
+    app(["pool", "--class", "antibody", "--outcome", "os", "--explain", "--data", str(tmp_path)], standalone_mode=False)
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+    file = read_protocol("antibodies_survival")
+    report = build_report(file, analyse(file, load_evidence(tmp_path, tables=("trials",))))
+    cells = [cell for t in report.tables() for row in csv.reader(io.StringIO(table_to_csv(t.table))) for cell in row]
+    assert any("cmd" in cell for cell in cells)
+    assert not [cell for cell in cells if cell[:1] in ("=", "+", "@") or "\x1b" in cell or "\u202e" in cell]

@@ -9,6 +9,7 @@ import typer
 
 from igfmeta.cli.request import Selected, several, takes
 from igfmeta.errors import InputError, NothingToPool, check_choice
+from igfmeta.text import plain
 
 if TYPE_CHECKING:
     from igfmeta.evidence.tables import Evidence
@@ -99,4 +100,4 @@ def show(
         near = difflib.get_close_matches(study, {row["study_id"] for row in trials}, n=3, cutoff=0.5)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
         raise InputError(f"There is no study or row {study!r} in {evidence.origin}.{hint}")
-    emit("\n\n".join(str(evidence.explain(row_id)) for row_id in rows), None)
+    emit(plain("\n\n".join(str(evidence.explain(row_id)) for row_id in rows)), None)

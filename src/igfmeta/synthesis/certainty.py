@@ -226,13 +226,17 @@ def _imprecise_rate(answer: Answer) -> _Found:
     return inputs, rule, int(upper - lower > WIDE) + int(upper - lower > 2 * WIDE)
 
 
+#: Reasons of rows whose study reports the outcome, in a design that is eligible, and prints no effect.
+_SILENT = ("exclude: no value seen yet", "medians, not a hazard ratio")
+
+
 def _publication(answer: Answer) -> _Found:
     used = {study.study_id for study in answer.overall.studies}
-    silent = {u.study_id for u in answer.unused if u.not_estimable or "no value seen yet" in u.reason} - used
+    silent = {u.study_id for u in answer.unused if u.not_estimable or u.reason.startswith(_SILENT)} - used
     share = len(silent) / (len(silent) + len(used))
     inputs: tuple[Input, ...] = (
         ("studies in the pool", float(len(used))),
-        ("studies found whose result for this outcome cannot be used", float(len(silent))),
+        ("studies found that report it without a usable result (no value, medians alone)", float(len(silent))),
         ("share of studies without a usable result", share),
     )
     rule = (

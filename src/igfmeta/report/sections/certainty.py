@@ -12,6 +12,9 @@ from igfmeta.synthesis.certainty import Domain, Input
 
 _DOWN = {0: "none", 1: "1 level down", 2: "2 levels down", 3: "3 levels down"}
 
+#: Inputs that are whole numbers.
+COUNTED = ("studies", "patients", "types", "classes", "events", "I2")
+
 LEAD = (
     "GRADE starts randomized comparisons at high certainty and results without a control at low, and takes levels away "
     "by five domains. What stands here is a suggestion by stated rules on computed inputs, not a judgement: a protocol "
@@ -56,8 +59,6 @@ def _input(given: Input) -> str:
         return f"{name}: {value}"
     if name.startswith("share"):
         return f"{name}: {f.percent(value)}"
-    return (
-        f"{name}: {value:.0f}"
-        if value == int(value) and value >= 1
-        else f"{name}: {f.number(value, 3 if value < 1 else 1)}"
-    )
+    if name.startswith(COUNTED):
+        return f"{name}: {f.count(value)}"
+    return f"{name}: {f.small(value) if name.startswith(('tau2', 'p of')) else f.number(value)}"

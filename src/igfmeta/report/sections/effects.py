@@ -27,6 +27,7 @@ def _blocks(analysis: Analysis, outcome: OutcomeAnalysis, answer: Answer) -> Seq
         key_of(analysis, outcome.key, "derivations"),
         explained(answer)[0],
         sortable=True,
+        folded=True,
         facts=tuple(map(facts_of, studies)),
         links={(i, 0): link_of(study) for i, study in enumerate(studies)},
     )

@@ -6,11 +6,14 @@ from igfmeta.plots.dose_curve import dose_curve
 from igfmeta.plots.risk_forest import risk_forest
 from igfmeta.plots.triangulation_scatter import triangulation_scatter
 from igfmeta.report import dose_summary, risk_summary, triangulation_summary
-from igfmeta.report.content import Block, ForestPlot, Section
+from igfmeta.report.content import Block, DataTable, ForestPlot, Section
 from igfmeta.report.pictures import picture
 from igfmeta.report.sections.parts import key_of, table
 from igfmeta.report.sentences import marker_name
 from igfmeta.synthesis.analysis import Analysis
+
+#: Tables of studies with more rows than this are folded away.
+MOST_OPEN = 12
 
 
 def section(analysis: Analysis) -> Section | None:
@@ -24,12 +27,14 @@ def _risks(analysis: Analysis) -> list[Section]:
     sections = []
     for i, result in enumerate(analysis.risks):
         key = key_of(analysis, f"risk-{i + 1}")
+        made = risk_summary.tables(result, explain=True)
         blocks: list[Block] = [
-            table(f"{key}-{j + 1}", t) for j, t in enumerate(risk_summary.tables(result, explain=True))
+            DataTable(f"{key}-{j + 1}", each, folded=j > 0 and len(each.rows) > MOST_OPEN)
+            for j, each in enumerate(made)
         ]
         if result.groups:
             blocks.insert(1, ForestPlot(f"{key}-forest", risk_forest(result)))
-        sections.append(Section(key, blocks[0].table.title.split(":")[0], tuple(blocks)))  # type: ignore[union-attr]
+        sections.append(Section(key, made[0].title.split(":")[0], tuple(blocks)))
     return sections
 
 
