@@ -59,6 +59,13 @@ def chi2_upper(x: Any, df: Any) -> Any:
     return special.chdtrc(df, x)
 
 
+def f_upper(x: Any, df1: Any, df2: Any) -> Any:
+    """Return P(F with (df1, df2) degrees of freedom > x); infinite `df2` is chi-squared over its degrees of freedom."""
+    df2 = np.asarray(df2, dtype=float)
+    with np.errstate(invalid="ignore"):
+        return np.where(np.isinf(df2), special.chdtrc(df1, df1 * x), special.fdtrc(df1, df2, x))
+
+
 def row_sum(x: Floats) -> Floats:
     """Return the sums over the last axis; as a product with ones, several times faster than `sum` on short rows."""
     return np.asarray(x @ np.ones(x.shape[-1]))
