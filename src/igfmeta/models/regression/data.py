@@ -59,7 +59,7 @@ class Regressions:
         return len(self.basis)
 
     def __len__(self) -> int:
-        return self.y.shape[1]
+        return int(self.y.shape[1])
 
     def rows(self, index: Any) -> Regressions:
         """Return the data sets of `index` (a mask or positions)."""
@@ -116,10 +116,12 @@ def prepare(yi: Any, vi: Any, x: Any, mask: Any = None) -> Regressions:
     design = checked_design(x, y.shape[1])
     n = max(len(y), len(design))
     if {len(y), len(design)} - {1, n}:
-        raise InputError(f"yi has {len(y)} data sets and X {len(design)}; accepted are equal numbers, or one of either.")
-    y, v, m = (np.ascontiguousarray(np.broadcast_to(a, (n, a.shape[1])).T) for a in (y, v, m))
-    columns = np.where(m, np.broadcast_to(design.transpose(2, 1, 0), (design.shape[2], *m.shape)), 0.0)
-    return arrange(np.where(m, y, 0.0), np.where(m, v, np.inf), columns, m)
+        raise InputError(f"yi has {len(y)} data sets, X {len(design)}; accepted are equal numbers, or one of either.")
+    shape = (n, y.shape[1])
+    inside = np.ascontiguousarray(np.broadcast_to(m, shape).T)
+    effects, variances = (np.ascontiguousarray(np.broadcast_to(a, shape).T) for a in (y, v))
+    columns = np.where(inside, np.broadcast_to(design.transpose(2, 1, 0), (design.shape[2], *inside.shape)), 0.0)
+    return arrange(np.where(inside, effects, 0.0), np.where(inside, variances, np.inf), columns, inside)
 
 
 def arrange(y: Floats, v: Floats, columns: Floats, mask: Mask) -> Regressions:

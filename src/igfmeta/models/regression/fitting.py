@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from igfmeta.errors import InputError, NothingToPool, check_choice, check_level
+from igfmeta.models.registry import TAU2_METHODS, Tau2Method
 from igfmeta.models.regression import tau2 as residual
 from igfmeta.models.regression.data import Regressions, arrange, prepare
 from igfmeta.models.regression.inference import TESTS, RegressionTest, coefficient_df, covariance, omnibus
 from igfmeta.models.regression.likelihood import Found, log_likelihood
 from igfmeta.models.regression.results import Regression, RegressionBatch
 from igfmeta.models.regression.weighted import weigh_at
-from igfmeta.models.registry import TAU2_METHODS, Tau2Method
 from igfmeta.numerics import Floats, chi2_quantile, chi2_upper, t_quantile, t_two_sided
 
 
@@ -70,7 +70,7 @@ def regress(
     >>> y, v = [0.1, 0.3, 0.8, 0.9], [0.01, 0.02, 0.05, 0.04]
     >>> batch = regress(y, v, [[1, 0], [1, 1], [1, 2], [1, 3]], method="DL", test="z")
     >>> batch.beta.round(4), batch.tau2
-    (array([[0.0858, 0.2797]]), array([0.]))
+    (array([[0.0869, 0.2821]]), array([0.]))
     """
     method = check_choice("method", method, TAU2_METHODS)  # type: ignore[assignment]
     test = check_choice("test", test, TESTS)  # type: ignore[assignment]
@@ -94,7 +94,7 @@ def regress_one(yi: Any, vi: Any, x: Any, **options: Any) -> Regression:
     --------
     >>> fit = regress_one([0.1, 0.3, 0.8, 0.9], [0.01, 0.02, 0.05, 0.04], [[1, 0], [1, 1], [1, 2], [1, 3]])
     >>> fit.coefficients[1].name, round(fit.coefficients[1].estimate, 4), fit.qe_df
-    ('x1', 0.2797, 2)
+    ('x1', 0.2821, 2)
     """
     if np.ndim(yi) != 1:
         raise InputError(f"yi has {np.ndim(yi)} dimensions; accepted is one, the studies of one data set.")
@@ -153,7 +153,7 @@ def _assemble(
         se_tau2=blank(se_tau2 * data.scale),
         tau2_ci_lower=blank(lower * data.scale),
         tau2_ci_upper=blank(upper * data.scale),
-        tau2_total=_total(data, method, constant.any()),
+        tau2_total=_total(data, method, bool(constant.any())),
         i2=blank(i2),
         h2=blank(h2),
         qe=blank(qe),

@@ -148,8 +148,8 @@ def _scaled_f(found: Covariance, rows: Floats, spread: Floats) -> tuple[Floats, 
     theta = rows.T @ np.linalg.solve(spread, np.broadcast_to(rows, (len(phi), *rows.shape)))
     product = theta @ phi @ -found.slope @ phi  # type: ignore[operator]
     trace = np.einsum("nii->n", product)
-    a1 = found.variance_of_tau2 * trace**2  # type: ignore[operator]
-    a2 = found.variance_of_tau2 * np.einsum("nij,nji->n", product, product)  # type: ignore[operator]
+    a1 = found.variance_of_tau2 * trace**2
+    a2 = found.variance_of_tau2 * np.einsum("nij,nji->n", product, product)
     if m == 1:
         return np.ones(len(phi)), 2 / a2
     b = (a1 + 6 * a2) / (2 * m)

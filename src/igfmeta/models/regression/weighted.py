@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from igfmeta.models.regression.data import Regressions
 from igfmeta.models.regression.projection import inner, orthonormal, project, triangular_inverse
@@ -85,7 +86,7 @@ class WeightedFit:
             free[rows, sets] = self._without_itself(rows, sets)
         return free
 
-    def _without_itself(self, rows: Floats, sets: Floats) -> Floats:
+    def _without_itself(self, rows: NDArray[np.intp], sets: NDArray[np.intp]) -> Floats:
         """Return 1 - h_i = 1 / (1 + x_i'(X'WX without i)^-1 x_i w_i)."""
         columns = self.columns[:, :, sets].copy()
         own = columns[:, rows, np.arange(len(rows))].copy()
