@@ -72,14 +72,18 @@ def regress(
     >>> batch.beta.round(4), batch.tau2
     (array([[0.0869, 0.2821]]), array([0.]))
     """
-    method = check_choice("method", method, TAU2_METHODS)  # type: ignore[assignment]
-    test = check_choice("test", test, TESTS)  # type: ignore[assignment]
+    method, test = checked_names(method, test)  # type: ignore[assignment]
     level = check_level(level)
     data = prepare(yi, vi, x, mask)
     labels = tuple(names) if names is not None else tuple(f"x{j}" for j in range(data.p))
     if len(labels) != data.p:
         raise InputError(f"names has {len(labels)} entries; accepted is one for each of the {data.p} columns of X.")
     return _assemble(data, residual.estimate(data, method), method=method, test=test, level=level, names=labels)
+
+
+def checked_names(method: str, test: str) -> tuple[str, str]:
+    """Return the names of the methods as they are spelled here; what is accepted is listed otherwise."""
+    return check_choice("method", method, TAU2_METHODS), check_choice("test", test, TESTS)
 
 
 def regress_one(yi: Any, vi: Any, x: Any, **options: Any) -> Regression:
