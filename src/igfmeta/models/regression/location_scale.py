@@ -227,7 +227,7 @@ def location_scale(
         location=location,
         scale=scale,
         tau2=tau2 * unit,
-        log_likelihood=height - 0.5 * n * np.log(unit),
+        log_likelihood=height - 0.5 * n * np.log(unit) + _constant(mean, method),
         qm=qm[0], qm_df=qm[1], qm_p_value=qm[2],
         qs=qs[0], qs_df=qs[1], qs_p_value=qs[2],
         gradient_norm=float(np.abs(gradient).max()),
@@ -238,6 +238,11 @@ def location_scale(
         level=level,
         remarks=_remarks(converged, vanished),
     )  # fmt: skip
+
+
+def _constant(x: Floats, method: str) -> float:
+    """Return log|X'X|/2, which the restricted likelihood has in Harville (1974) and in the model without z."""
+    return 0.5 * float(np.linalg.slogdet(x.T @ x)[1]) if method == "REML" else 0.0
 
 
 def _remarks(converged: bool, vanished: bool) -> tuple[str, ...]:
