@@ -15,8 +15,26 @@ README = (ROOT / "README.md").read_text()
 COMMANDS = re.findall(r"^    igfmeta (.+)$", README, flags=re.MULTILINE)
 
 
+#: Exposure groups of three case-control studies.
+GROUPS = """id,type,dose,cases,n,logrr,se
+A,cc,0,50,150,0,
+A,cc,10,60,155,0.15,0.20
+A,cc,20,70,160,0.30,0.20
+A,cc,40,80,162,0.52,0.20
+B,cc,0,40,120,0,
+B,cc,12,44,118,0.10,0.23
+B,cc,24,50,116,0.33,0.23
+B,cc,36,60,122,0.50,0.22
+C,cc,0,80,240,0,
+C,cc,8,84,236,0.08,0.17
+C,cc,18,95,238,0.25,0.16
+C,cc,30,99,235,0.36,0.16
+"""
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_answers(command, tmp_path):
+    (tmp_path / "groups.csv").write_text(GROUPS)
     (tmp_path / "table.csv").write_text("study,yi,vi\nA,0.1,0.02\nB,0.4,0.03\nC,-0.1,0.05\n")
     arguments = [sys.executable, "-W", "error", "-m", "igfmeta", *shlex.split(command)]
     done = subprocess.run(arguments, capture_output=True, text=True, check=True, cwd=tmp_path)

@@ -40,7 +40,7 @@ def test_the_evidence_favours_what_helps_patients(sets):
 
 
 def test_rates_have_no_value_that_means_no_effect(sets):
-    rates = [s for s in sets if s.measure == "PAS"]
+    rates = [s for s in sets if s.measure == "PLO"]
     result = average_in(sets, bias="none")
     assert len(result.skipped) == len(rates) > 0
     assert "No answer" in to_plain(tables(result)[-1], width=100)
