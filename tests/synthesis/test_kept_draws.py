@@ -12,7 +12,7 @@ from igfmeta.bayes.mcmc.store import DrawStore, active_store, kept_in
 from igfmeta.bayes.tau_priors import parse_tau_prior
 from igfmeta.errors import InputError
 from igfmeta.evidence import load_evidence
-from igfmeta.synthesis.kept_draws import key_of, kept_sampler
+from igfmeta.synthesis.kept_draws import kept_sampler, key_of
 
 
 @pytest.fixture(scope="module")
