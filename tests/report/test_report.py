@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from html.parser import HTMLParser
 
 import pandas as pd
@@ -64,8 +67,12 @@ class Structure(HTMLParser):
             self.requests.append((tag, values))
 
 
-def test_the_same_protocol_and_evidence_give_the_same_bytes(page):
-    assert report_to_html(built("overview")) == page
+@pytest.mark.parametrize("name", ["tki", "triangulation"])
+def test_the_same_protocol_and_evidence_give_the_same_bytes_in_another_process(name, tmp_path):
+    path = tmp_path / "r.html"
+    command = [sys.executable, "-m", "igfmeta", "report", name, "-o", str(path)]
+    subprocess.run(command, check=True, capture_output=True, env={**os.environ, "PYTHONHASHSEED": "7"})
+    assert path.read_text(encoding="utf-8") == report_to_html(built(name))
 
 
 def test_headings_go_down_one_level_at_a_time_and_places_are_there_once(page):
@@ -206,3 +213,16 @@ def test_hostile_evidence_stays_text_in_tables_and_on_the_terminal(tmp_path, cap
     cells = [cell for t in report.tables() for row in csv.reader(io.StringIO(table_to_csv(t.table))) for cell in row]
     assert any("cmd" in cell for cell in cells)
     assert not [cell for cell in cells if cell[:1] in ("=", "+", "@") or "\x1b" in cell or "\u202e" in cell]
+
+
+def test_moderators_of_a_protocol_are_regressed_on_and_those_that_cannot_be_say_why():
+    text = read_protocol("antibodies_survival").text.replace(
+        "seed = 1\n", 'seed = 1\nmoderators = ["year", "n_exp"]\n', 1
+    )
+    file = protocol_of_texts("mine", {"mine": text.replace('name = "progression"', 'name = "pfs"')})
+    report = build_report(file, analyse(file, load_evidence(tables=("trials",))))
+    section = next(s for s in report.walk() if s.key == "mine-moderators-os-hr")
+    assert any(
+        isinstance(b, DataTable) and b.table.title == "Overall survival: regression on year" for b in section.blocks
+    )
+    assert any("n_exp" in getattr(block, "text", "") for block in section.blocks)

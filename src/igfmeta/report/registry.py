@@ -28,6 +28,7 @@ from igfmeta.report.sections import (
     influence,
     matrix,
     methods,
+    moderators,
     sensitivity,
     small_study,
 )
@@ -40,6 +41,7 @@ OF_A_QUESTION: tuple[Callable[[Analysis], Section | None], ...] = (
     effects.section,
     matrix.section,
     heterogeneity.section,
+    moderators.section,
     sensitivity.section,
     choices.section,
     influence.section,

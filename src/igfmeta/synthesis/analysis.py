@@ -23,6 +23,7 @@ from igfmeta.synthesis.results import Answer, NoAnswer
 
 if TYPE_CHECKING:
     from igfmeta.synthesis.dose import DoseResult
+    from igfmeta.synthesis.metaregression import RegressionResult
     from igfmeta.synthesis.risk_results import RiskResult
     from igfmeta.synthesis.triangulation_results import Triangulation
 
@@ -40,6 +41,15 @@ class VariantFit:
 
     name: str
     answer: Answer | None
+    reason: str | None
+
+
+@dataclass(frozen=True, eq=False)
+class ModeratorFit:
+    """A meta-regression of one outcome on one column of the evidence, or why there is none."""
+
+    name: str
+    result: RegressionResult | None
     reason: str | None
 
 
@@ -63,6 +73,7 @@ class OutcomeAnalysis:
     variants : tuple of VariantFit
     absolute : Absolute or None
     rating : Rating or None
+    moderators : tuple of ModeratorFit
     checks : Checks or None
         Influence of single studies, small-study effects, sensitivity to every choice of method.
     """
@@ -77,6 +88,7 @@ class OutcomeAnalysis:
     variants: tuple[VariantFit, ...]
     absolute: Absolute | None
     rating: Rating | None
+    moderators: tuple[ModeratorFit, ...] = ()
     checks: Checks | None = None
 
     @property
@@ -259,6 +271,7 @@ def _outcome(protocol: Protocol, spec: Outcome, evidence: Evidence, sampler: Sam
         variants=tuple(_variant(protocol, each, spec, evidence) for each in _variants(protocol, spec)),
         absolute=absolute,
         rating=rating,
+        moderators=tuple(_moderator(protocol, name, spec, evidence) for name in protocol.moderators) if answer else (),
         checks=None if answer is None else checks_of(answer, origin=evidence.origin),
     )
 
@@ -329,3 +342,22 @@ def _variant(protocol: Protocol, variant: Variant, spec: Outcome, evidence: Evid
     except (NothingToPool, InputError) as error:
         return VariantFit(variant.name, None, str(error))
     return VariantFit(variant.name, result.answers[0], None)
+
+
+def _moderator(protocol: Protocol, name: str, spec: Outcome, evidence: Evidence) -> ModeratorFit:
+    from igfmeta.synthesis.metaregression import metaregression
+
+    try:
+        found = metaregression(
+            evidence,
+            f"~ {name}",
+            outcome=spec.name,
+            measure=HIERARCHICAL.get(spec.measure, "PLO"),
+            use=protocol.eligibility.use,
+            level=protocol.model.level,
+            seed=protocol.seed,
+            **protocol.eligibility.criteria(),
+        )
+    except (NothingToPool, InputError) as error:
+        return ModeratorFit(name, None, str(error))
+    return ModeratorFit(name, found, None)

@@ -32,11 +32,14 @@ def _blocks(analysis: Analysis, outcome: OutcomeAnalysis, answer: Answer) -> Seq
         links={(i, 0): link_of(study) for i, study in enumerate(studies)},
     )
     pooled = [DataTable(key_of(analysis, outcome.key, "pooled"), _in_a_report(summary(answer)))]
-    pooled += [
-        DataTable(key_of(analysis, outcome.key, "by", each.by), _in_a_report(summary(each)))
-        for each in outcome.subgroups
-    ]
+    pooled += [DataTable(key_of(analysis, outcome.key, "by", each.by), _by(each)) for each in outcome.subgroups]
     return [*pooled, ForestPlot(key_of(analysis, outcome.key, "forest"), _linked(answer)), rows]
+
+
+def _by(answer: Answer) -> SummaryTable:
+    """Return the table of another grouping, which its title names."""
+    made = _in_a_report(summary(answer))
+    return replace(made, title=f"{made.title}, by {answer.by.replace('_', ' ')}")
 
 
 def _in_a_report(table: SummaryTable) -> SummaryTable:
