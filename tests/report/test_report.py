@@ -226,3 +226,19 @@ def test_moderators_of_a_protocol_are_regressed_on_and_those_that_cannot_be_say_
         isinstance(b, DataTable) and b.table.title == "Overall survival: regression on year" for b in section.blocks
     )
     assert any("n_exp" in getattr(block, "text", "") for block in section.blocks)
+
+
+def test_every_fit_is_there_for_export(overview):
+    assert {"antibodies-survival-os-hr-pool", "antibodies-survival-os-hr-hierarchy"} <= set(overview.fits)
+    for name, fit in overview.fits.items():
+        assert json.dumps(fit.to_dict(), allow_nan=False), name
+
+
+def test_evidence_of_your_own_without_a_table_of_sources_keeps_its_links(tmp_path):
+    for table in ("trials", "outcomes"):
+        shutil.copy(data_folder() / f"{table}.csv", tmp_path)
+    file = read_protocol("tki")
+    page = report_to_html(build_report(file, analyse(file, load_evidence(tmp_path, tables=("trials",)))))
+    found = Structure(page)
+    assert set(found.places) <= set(found.ids)
+    assert "not in the table of sources" in page

@@ -50,33 +50,35 @@ def limits(analyses: Sequence[Analysis]) -> Section:
     return Section("limits", "Limits", (Points(tuple(dict.fromkeys(said))),))
 
 
-def sources(analyses: Sequence[Analysis]) -> Section:
-    """Return every source of a number that was used, with its identifiers."""
-    rows = _rows(analyses)
-    evidence = analyses[0].evidence
-    uses = Counter(row["source_id"] for row in rows)
-    found = [source for source in evidence.table("sources") if source["source_id"] in uses]
-    links, facts, lines = {}, [], []
-    for i, source in enumerate(found):
+def sources(analyses: Sequence[Analysis]) -> Section | None:
+    """Return every source of a number that was used, with its identifiers; one without an entry by its identity."""
+    uses = Counter(row["source_id"] for row in _rows(analyses))
+    if not uses:
+        return None
+    table = {source["source_id"]: source for source in analyses[0].evidence.table("sources")}
+    known = [source_id for source_id in table if source_id in uses]
+    order = [*known, *sorted(set(uses) - set(known))]
+    links, lines = {}, []
+    for i, source_id in enumerate(order):
+        source = table.get(source_id)
+        if source is None:
+            lines.append((source_id, "", "", "", "not in the table of sources", f.count(uses[source_id])))
+            continue
         doi, pmid = source["doi"], source["pmid"]
         lines.append((citation_of(source), doi or "", pmid or "", source["nct_id"] or "", source["status"],
-                      f.count(uses[source["source_id"]])))  # fmt: skip
-        facts.append({"id": f"source-{source['source_id']}"})
+                      f.count(uses[source_id])))  # fmt: skip
         if doi:
             links[i, 1] = Link(f"https://doi.org/{doi}")
         if pmid:
             links[i, 2] = Link(f"https://pubmed.ncbi.nlm.nih.gov/{pmid}/")
     made = words_table(
-        f"{len(found)} sources of the numbers in this report",
+        f"{len(order)} sources of the numbers in this report",
         ("Source", "DOI", "PubMed", "Registration", "Status", "Rows used"),
         lines,
         numeric=(5,),
     )
-    unlisted = sorted(set(uses) - {source["source_id"] for source in found})
-    note = (Paragraph(f"Without an entry in the table of sources: {', '.join(unlisted)}.", "note"),) if unlisted else ()
-    return Section(
-        "sources", "Sources", (DataTable("sources-table", made, sortable=True, facts=tuple(facts), links=links), *note)
-    )
+    facts = tuple({"id": f"source-{source_id}"} for source_id in order)
+    return Section("sources", "Sources", (DataTable("sources-table", made, sortable=True, facts=facts, links=links),))
 
 
 def extraction(analyses: Sequence[Analysis]) -> Section | None:
