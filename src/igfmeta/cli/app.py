@@ -17,6 +17,7 @@ from igfmeta.cli.bayes import bayes
 from igfmeta.cli.bias import bias
 from igfmeta.cli.decisions import assurance, predict, worth
 from igfmeta.cli.diagnose import diagnose
+from igfmeta.cli.diff import diff
 from igfmeta.cli.dose import dose
 from igfmeta.cli.evidence import evidence_app
 from igfmeta.cli.fit import fit
@@ -61,6 +62,7 @@ app.command()(dose)
 app.command()(triangulate)
 app.command()(report)
 app.command()(verify)
+app.command()(diff)
 app.add_typer(evidence_app, name="evidence")
 app.add_typer(protocol_app, name="protocol")
 

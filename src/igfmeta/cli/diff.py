@@ -1,0 +1,88 @@
+"""`igfmeta diff`: what came, went and changed between two evidences, and what it did to every pooled effect."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from igfmeta.cli.request import several
+from igfmeta.errors import check_choice
+
+if TYPE_CHECKING:
+    from igfmeta.evidence.tables import Evidence
+    from igfmeta.synthesis.effect_diff import Diff
+
+FORMATS = ("table", "json", "csv", "markdown")
+
+#: Stands for the evidence that igfmeta ships.
+SHIPPED = "shipped"
+
+
+def diff(
+    old: Annotated[
+        Path, typer.Argument(help="A folder of evidence tables, one trials table, or 'shipped'.", metavar="OLD")
+    ],
+    new: Annotated[Path, typer.Argument(help="The other one.", metavar="NEW")],
+    *,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(help="Groups of the pools of trials. Default: class,tumor.", metavar="NAME[,NAME]"),
+    ] = None,
+    agent_class: Annotated[
+        str | None, typer.Option("--class", help="Pool only trials of this class of agent.", metavar="NAME")
+    ] = None,
+    use: Annotated[str, typer.Option(help="primary, or sensitivity to add the rows marked so.")] = "primary",
+    everything: Annotated[bool, typer.Option("--all", help="Show the pooled effects that did not change too.")] = False,
+    output_format: Annotated[
+        str, typer.Option("--format", help="table, json, csv (the pooled effects) or markdown.")
+    ] = "table",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead.")] = None,
+) -> None:
+    """Say what changed between two evidences, and what it did to every pooled effect.
+
+    Which studies and rows came, went or changed, cell by cell; each pooled effect before and after. The exit status is
+    0 whether they differ or not; in JSON "same" says it.
+    """
+    from igfmeta.cli.output import emit
+
+    shape = check_choice("--format", output_format, FORMATS)
+    emit(_rendered(_compared(old, new, several(by), agent_class, use), shape, everything), output)
+
+
+def _compared(old: Path, new: Path, by: tuple[str, ...] | None, agent_class: str | None, use: str) -> Diff:
+    from igfmeta.synthesis.effect_diff import DEFAULT_BY
+    from igfmeta.synthesis.effect_diff import diff as compare
+    from igfmeta.synthesis.eligibility import USE_LEVELS
+
+    one, other = _evidence(old), _evidence(new)
+    use = check_choice("--use", use, USE_LEVELS)
+    return compare(one, other, by=by or DEFAULT_BY, agent_class=agent_class, use=use)
+
+
+def _evidence(path: Path) -> Evidence:
+    from igfmeta.evidence import load_evidence
+
+    return load_evidence(None if str(path) == SHIPPED and not path.exists() else path)
+
+
+def _rendered(found: Diff, shape: str, everything: bool) -> str:
+    if shape == "json":
+        from igfmeta.cli.output import as_json
+
+        return as_json(found.to_dict())
+    if shape == "csv":
+        from igfmeta.report.spreadsheet import to_csv
+
+        return to_csv(found.to_frame())
+    from igfmeta.report.diff_summary import closing, tables
+
+    made = tables(found, everything=everything)
+    if shape == "markdown":
+        from igfmeta.report.markdown import table_to_markdown
+
+        return "\n".join([*map(table_to_markdown, made), *closing(found)])
+    from igfmeta.cli.terminal import to_text
+
+    return "\n".join([*map(to_text, made), *closing(found)])
