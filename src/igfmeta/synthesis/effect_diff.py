@@ -200,9 +200,7 @@ def diff(
     risks = _risks_of_both(old, new, use)
     before, after = ({**of_trials, **of_risk} for of_trials, of_risk in zip(trials, risks, strict=True))
     of = f" of class {agent_class}" if agent_class else ""
-    asked = (
-        f"Every outcome of trials{of}, by {' and by '.join(by)}, and associations by cancer; defaults of pool, risk."
-    )
+    asked = f"Pooled: every outcome of trials{of} by {', '.join(by)}; associations by cancer."
     return Diff(old.origin, new.origin, compare_evidence(old, new), paired(before, after), asked)
 
 
