@@ -24,6 +24,7 @@ from igfmeta.cli.fit import fit
 from igfmeta.cli.forest import forest
 from igfmeta.cli.influence import influence
 from igfmeta.cli.joint import joint
+from igfmeta.cli.km import km
 from igfmeta.cli.multilevel import multilevel
 from igfmeta.cli.pool import pool
 from igfmeta.cli.protocol import protocol_app
@@ -60,6 +61,7 @@ app.command()(worth)
 app.command()(risk)
 app.command()(dose)
 app.command()(triangulate)
+app.command()(km)
 app.command()(report)
 app.command()(verify)
 app.command()(diff)

@@ -28,6 +28,7 @@ FORESTS = {
 PICTURES = {
     "HierarchyResult": "igfmeta.plots.matrix:matrix",
     "DoseResult": "igfmeta.plots.dose_curve:dose_curve",
+    "SurvivalCurves": "igfmeta.plots.survival_curve:survival_curve",
     "Triangulation": "igfmeta.plots.triangulation_scatter:triangulation_scatter",
 }
 
