@@ -19,6 +19,7 @@ from igfmeta.version import __version__
 if TYPE_CHECKING:
     from igfmeta.bayes.averaging import average_models
     from igfmeta.evidence import load_evidence
+    from igfmeta.synthesis.audit.run import audit
     from igfmeta.synthesis.averages import average
     from igfmeta.synthesis.bias import BiasOptions
     from igfmeta.synthesis.checks import bias, influence, sensitivity
@@ -39,6 +40,7 @@ _WHERE = {
     "BiasOptions": "igfmeta.synthesis.bias",
     "Columns": "igfmeta.synthesis.inputs",
     "Methods": "igfmeta.synthesis.methods",
+    "audit": "igfmeta.synthesis.audit.run",
     "average": "igfmeta.synthesis.averages",
     "average_models": "igfmeta.bayes.averaging",
     "bias": "igfmeta.synthesis.checks",
@@ -67,6 +69,7 @@ __all__ = [
     "Methods",
     "NothingToPool",
     "__version__",
+    "audit",
     "average",
     "average_models",
     "bias",

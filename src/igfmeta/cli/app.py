@@ -1,6 +1,7 @@
 """The commands under one roof, and the rule for every error: a sentence and an exit status, never a traceback.
 
 Exit status: 0 done, 1 a fault of ours, 2 input or options that cannot be used, 3 valid input without an answer.
+`audit` returns 1 where an error stands in the evidence.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from igfmeta.cli.audit import audit
 from igfmeta.cli.average import average
 from igfmeta.cli.bayes import bayes
 from igfmeta.cli.bias import bias
@@ -62,6 +64,7 @@ app.command()(risk)
 app.command()(dose)
 app.command()(triangulate)
 app.command()(km)
+app.command()(audit)
 app.command()(report)
 app.command()(verify)
 app.command()(diff)

@@ -82,6 +82,19 @@ def load_evidence(path: str | Path | None = None, *, tables: Sequence[str] = MAI
     )
 
 
+def main_tables_of(path: str | Path | None) -> tuple[str, ...]:
+    """Return the main tables that a path may hold: of one file the one that its columns are of.
+
+    A table of exposure groups has `group_index`, one of associations `biomarker`; any other file is of trials.
+    """
+    if path is None or not Path(path).is_file():
+        return MAIN_TABLES
+    header = read_table(Path(path)).header
+    if "group_index" in header:
+        return ("dose_response",)
+    return ("associations",) if "biomarker" in header else ("trials",)
+
+
 def fingerprint_of(hashes: Mapping[str, str]) -> str:
     """Return one SHA-256 for a set of files: of their names and hashes, sorted by name."""
     return hashlib.sha256("".join(f"{name} {hashes[name]}\n" for name in sorted(hashes)).encode()).hexdigest()
