@@ -1,0 +1,1 @@
+"""Robust variance estimation: several effects of one study, dependent in a way that nobody knows."""
