@@ -39,11 +39,13 @@ def limits(analyses: Sequence[Analysis]) -> Section:
            if answer.overall.fit.k < 5]  # fmt: skip
     if few:
         said.append(f"Fewer than 5 studies, so that tau2 is hardly estimable: {'; '.join(few)}.")
-    for a in analyses:
-        for _, answer in a.answered:
-            said += [
-                text for text in answer.overall.remarks if text.startswith("The schools part") and text not in said
-            ]
+    said += [
+        f"{answer.question.label} ({a.protocol.title}): {text[:1].lower()}{text[1:]}"
+        for a in analyses
+        for _, answer in a.answered
+        for text in answer.overall.remarks
+        if text.startswith("The schools part")
+    ]
     missing = [o.missing.reason for a in analyses for o in a.outcomes if o.missing is not None]
     said += [f"No answer: {reason}" for reason in missing]
     said.append("Certainty is suggested by rules; risk of bias within trials was not assessed by a reader.")

@@ -9,7 +9,7 @@ from igfmeta.plots.forest import Forest
 from igfmeta.plots.pool_forest import answer_forest
 from igfmeta.report.content import Block, DataTable, ForestPlot, Section
 from igfmeta.report.explanation import tables as explained
-from igfmeta.report.sections.parts import by_outcome, facts_of, key_of, link_of
+from igfmeta.report.sections.parts import by_outcome, facts_of, in_a_report, key_of, link_of
 from igfmeta.report.summary import SummaryTable, summary
 from igfmeta.synthesis.analysis import Analysis, OutcomeAnalysis
 from igfmeta.synthesis.results import Answer
@@ -31,26 +31,15 @@ def _blocks(analysis: Analysis, outcome: OutcomeAnalysis, answer: Answer) -> Seq
         facts=tuple(map(facts_of, studies)),
         links={(i, 0): link_of(study) for i, study in enumerate(studies)},
     )
-    pooled = [DataTable(key_of(analysis, outcome.key, "pooled"), _in_a_report(summary(answer)))]
+    pooled = [DataTable(key_of(analysis, outcome.key, "pooled"), in_a_report(summary(answer)))]
     pooled += [DataTable(key_of(analysis, outcome.key, "by", each.by), _by(each)) for each in outcome.subgroups]
     return [*pooled, ForestPlot(key_of(analysis, outcome.key, "forest"), _linked(answer)), rows]
 
 
 def _by(answer: Answer) -> SummaryTable:
     """Return the table of another grouping, which its title names."""
-    made = _in_a_report(summary(answer))
+    made = in_a_report(summary(answer))
     return replace(made, title=f"{made.title}, by {answer.by.replace('_', ' ')}")
-
-
-def _in_a_report(table: SummaryTable) -> SummaryTable:
-    """Return a table without the notes that speak of options of the command line."""
-    notes = tuple(
-        n.replace(" --explain lists them.", " The flow of evidence lists them.")
-        .replace(" (--format json says how)", "")
-        .replace("--by class parts them", "the tables by class part them")
-        for n in table.notes
-    )
-    return replace(table, notes=notes)
 
 
 def _linked(answer: Answer) -> Forest:

@@ -8,7 +8,7 @@ from igfmeta.plots.triangulation_scatter import triangulation_scatter
 from igfmeta.report import dose_summary, risk_summary, triangulation_summary
 from igfmeta.report.content import Block, DataTable, ForestPlot, Section
 from igfmeta.report.pictures import picture
-from igfmeta.report.sections.parts import key_of, table
+from igfmeta.report.sections.parts import in_a_report, key_of, table
 from igfmeta.report.sentences import marker_name
 from igfmeta.synthesis.analysis import Analysis
 
@@ -27,7 +27,7 @@ def _risks(analysis: Analysis) -> list[Section]:
     sections = []
     for i, result in enumerate(analysis.risks):
         key = key_of(analysis, f"risk-{i + 1}")
-        made = risk_summary.tables(result, explain=True)
+        made = [in_a_report(each) for each in risk_summary.tables(result, explain=True)]
         blocks: list[Block] = [
             DataTable(f"{key}-{j + 1}", each, folded=j > 0 and len(each.rows) > MOST_OPEN)
             for j, each in enumerate(made)

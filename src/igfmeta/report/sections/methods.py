@@ -48,9 +48,7 @@ MEASURES = {
 
 def section(analyses: Sequence[Analysis]) -> Section:
     """Return the methods of every question; what several share is said once."""
-    said: list[str] = []
-    for analysis in analyses:
-        said += [text for text in _of(analysis) if text not in said]
+    said = dict.fromkeys(text for analysis in analyses for text in _of(analysis))
     return Section("methods", "Methods", (Points(tuple(said)),))
 
 
@@ -99,7 +97,7 @@ def _of(analysis: Analysis) -> Iterator[str]:
                 "answers worded as Santesso 2020 (J Clin Epidemiol 119:126) advise."
             )
     for result in analysis.risks:
-        yield from (*result.assumptions, *result.remarks)
+        yield from result.assumptions
     for curve in analysis.doses:
         yield (
             f"Dose-response of {curve.title}: contrasts of one study share their reference; their covariance: "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from igfmeta.report.content import Block, DataTable, Link, Section
 from igfmeta.report.summary import Column, SummaryTable
@@ -51,6 +52,26 @@ def by_outcome(
         return Section(key, title, (*lead, *filled[0][1]))
     below = tuple(Section(f"{key}-{outcome.key}", heading_of(outcome), blocks) for outcome, blocks in filled)
     return Section(key, title, tuple(lead), below)
+
+
+#: What notes say of the options of the command line, and what a report says instead.
+_OPTIONS = {
+    " --explain lists them.": " They are listed below or in the flow of evidence.",
+    " (--format json says how)": "",
+    "; --subgroup parts them": "",
+    "--by class parts them": "the tables by class part them",
+}
+
+
+def in_a_report(made: SummaryTable) -> SummaryTable:
+    """Return a table whose notes do not speak of options of the command line."""
+
+    def said(note: str) -> str:
+        for option, instead in _OPTIONS.items():
+            note = note.replace(option, instead)
+        return note
+
+    return replace(made, notes=tuple(map(said, made.notes)))
 
 
 def table(key: str, made: SummaryTable) -> DataTable:
