@@ -29,6 +29,9 @@ BETWEEN = 1999
 #: Components of the predictive distribution that weigh less are left out.
 NEGLIGIBLE = 1e-13
 
+#: Points at which the distribution function of the mean is taken.
+FINE = 8001
+
 
 @dataclass(frozen=True, eq=False)
 class ArmsPosterior:
@@ -65,10 +68,18 @@ class ArmsPosterior:
         return NormalMixture(weights[None], self.mu[kept][None], sd[kept][None])
 
     def mean_quantiles(self, p: Any) -> Floats:
-        """Return quantiles of the mean logit."""
-        order = np.argsort(self.mu.ravel())
-        weights = self.weights.ravel()[order]
-        return np.asarray(np.interp(p, np.cumsum(weights) - 0.5 * weights, self.mu.ravel()[order]))
+        """Return quantiles of the mean logit.
+
+        For each tau the weight of a point of the grid is spread evenly over its spacing; the distribution functions of
+        all tau add up.
+        """
+        half = 0.5 * (self.mu[:, 1:2] - self.mu[:, :1])
+        kept = self.mu[(self.weights > NEGLIGIBLE)]
+        at = np.linspace(kept.min(), kept.max(), FINE)
+        below = np.concatenate([np.zeros((len(self.tau), 1)), np.cumsum(self.weights, axis=1)], axis=1)
+        edges = np.concatenate([self.mu[:, :1] - half, self.mu + half], axis=1)
+        cdf = sum(np.interp(at, edge, share) for edge, share in zip(edges, below, strict=True))
+        return np.asarray(np.interp(p, cdf, at))
 
     def tau_quantiles(self, p: Any) -> Floats:
         """Return quantiles of the standard deviation of the logits."""
