@@ -7,10 +7,11 @@ import pytest
 from scipy import integrate, special, stats
 
 from igfmeta.bayes.components import Kernels, class_by_tumor, default_priors, zero_sum
-from igfmeta.bayes.laplace import binomial_posterior
+from igfmeta.bayes.laplace import RATE_PRIOR, binomial_posterior, normal_variance
 from igfmeta.bayes.mcmc.binomial import binomial_by_mcmc, binomial_model, two_arm_by_mcmc
 from igfmeta.bayes.mcmc.effects import contrasts, crossed_effects, loadings
 from igfmeta.bayes.mcmc.sampling import Plan, load_pymc
+from igfmeta.bayes.mcmc.trust import examine
 from igfmeta.bayes.tau_priors import HalfCauchy, HalfNormal, HalfT
 from igfmeta.bayes.two_arm_counts import two_arm_posterior
 from igfmeta.errors import InputError
@@ -211,3 +212,14 @@ def test_outlying_studies_have_the_density_of_the_mixture():
 def test_counts_that_are_none_are_refused_before_anything_is_compiled():
     with pytest.raises(InputError, match="position 2 has 40 events of 36"):
         binomial_by_mcmc(np.array([0, 0, 40, 0, 3, 5, 0, 2]), N, _factors(), np.eye(6))
+
+
+def test_what_the_priors_say_of_the_draws_is_kept_for_power_scaling(one_arm):
+    _, sampled = one_arm
+    prior = sampled.tree["log_prior"].to_dataset()
+    mu = sampled.draws("mu")
+    expected = stats.norm.logpdf(mu, RATE_PRIOR.mean, np.sqrt(normal_variance(RATE_PRIOR)))
+    np.testing.assert_allclose(prior["mu"].to_numpy().ravel(), expected, rtol=1e-10)
+    assert prior["sd"].shape == sampled.tree["posterior"].to_dataset()["sd"].shape
+    found = examine(sampled.tree)
+    assert not [line for line in found.missing if "Sensitivity" in line]

@@ -12,6 +12,7 @@ from igfmeta.bayes.components import Codes, Factor
 from igfmeta.bayes.crossed import CrossedPosterior
 from igfmeta.bayes.laplace import RATE_PRIOR, checked_counts, normal_variance
 from igfmeta.bayes.mcmc.effects import STUDY_DF, WATCHED, crossed_effects, drawn_posterior
+from igfmeta.bayes.mcmc.priors import add_priors
 from igfmeta.bayes.mcmc.sampling import Plan, Sampled, load_pymc, sample
 from igfmeta.bayes.mu_priors import MuPrior
 from igfmeta.bayes.two_arm_counts import BASELINE_PRIOR, EFFECT_PRIOR, TwoArmCounts
@@ -100,7 +101,8 @@ def binomial_by_mcmc(
     -------
     CrossedPosterior, Sampled
         The draws of the cells, and everything drawn. The tree also holds `posterior_predictive` (events of the same
-        arms, drawn anew) and `log_likelihood` (of each trial, its study effect integrated out: for leave-one-out).
+        arms, drawn anew), `log_likelihood` (of each trial, its study effect integrated out: for leave-one-out), prior
+        and log_prior of standard deviations and mean.
 
     Raises
     ------
@@ -117,6 +119,7 @@ def binomial_by_mcmc(
         return np.asarray(sum(_log_binomial(events[i], n[i], x) for i, x in zip(arms, logits, strict=True)))
 
     _add(sampled, "log_likelihood", "counts", _by_trial(sampled, factors, study_effects, likelihood), "trial")
+    add_priors(sampled, factors, scales=study_effects, rng=rng, means={"mu": mu_prior})
     return drawn_posterior(sampled, factors, study_effects=study_effects), sampled
 
 
@@ -153,6 +156,7 @@ def two_arm_by_mcmc(
         return _with_baselines(counts, arms, effects, baseline_prior)
 
     _add(sampled, "log_likelihood", "counts", _by_trial(sampled, factors, study_effects, likelihood), "trial")
+    add_priors(sampled, factors, scales=study_effects, rng=rng, means={"mu": mu_prior})
     return drawn_posterior(sampled, factors, study_effects=study_effects), sampled
 
 

@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from igfmeta.bayes.components import Factor, Kernels, prior_quantile
+from igfmeta.bayes.components import Factor, Kernels
 from igfmeta.bayes.crossed import CrossedModel, CrossedPosterior
 from igfmeta.bayes.mcmc.diagnostics import diagnose
 from igfmeta.bayes.mcmc.effects import STUDY_EFFECTS, standard_deviation
 from igfmeta.bayes.mcmc.given_scales import CrossedDraws
+from igfmeta.bayes.mcmc.priors import add_priors
 from igfmeta.bayes.mcmc.sampling import Plan, Sampled, load_pymc, sample
-from igfmeta.bayes.mcmc.study_scales import add_study_effects, log_prior_scales, prior_scales, scales_of
+from igfmeta.bayes.mcmc.study_scales import add_study_effects, scales_of
 from igfmeta.errors import InputError, check_choice
 from igfmeta.numerics import Floats
 
@@ -132,13 +133,7 @@ def _complete(sampled: Sampled, drawn: CrossedDraws, study_effects: str, rng: np
         sampled.add("posterior", precision=(precision, "trial"))
     sampled.add("posterior_predictive", y=(drawn.replicate(theta, study, rng), "effect"))
     sampled.add("log_likelihood", trials=(drawn.log_by_trial(), "trial"), joint=(drawn.log_joint(), None))
-    n, nothing = len(drawn.mu), np.zeros((1, 1))
-    prior = np.stack([prior_quantile(f.prior, rng.random(n)) for f in drawn.factors], axis=1)
-    density = np.stack([f.prior.log_density(sd, nothing) for f, sd in zip(drawn.factors, drawn.sds.T, strict=True)])
-    hyper = prior_scales(study_effects, rng, n)
-    sampled.add("prior", sd=(prior, "factor"), **{name: (values, None) for name, values in hyper.items()})
-    at = log_prior_scales(study_effects, {name: sampled.draws(name) for name in hyper})
-    sampled.add("log_prior", sd=(density.T, "factor"), **{name: (values, None) for name, values in at.items()})
+    add_priors(sampled, drawn.factors, scales=study_effects, rng=rng)
 
 
 def _posterior(sampled: Sampled, drawn: CrossedDraws, rng: np.random.Generator) -> CrossedPosterior:
