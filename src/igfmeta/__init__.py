@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from igfmeta.synthesis.models_of_fit import fit_with
     from igfmeta.synthesis.multilevel import multilevel
     from igfmeta.synthesis.pooling import pool
+    from igfmeta.synthesis.regress import regress
     from igfmeta.synthesis.risk import risk
     from igfmeta.synthesis.triangulation import triangulate
 
@@ -53,6 +54,7 @@ _WHERE = {
     "load_evidence": "igfmeta.evidence",
     "multilevel": "igfmeta.synthesis.multilevel",
     "pool": "igfmeta.synthesis.pooling",
+    "regress": "igfmeta.synthesis.regress",
     "risk": "igfmeta.synthesis.risk",
     "sensitivity": "igfmeta.synthesis.checks",
     "triangulate": "igfmeta.synthesis.triangulation",
@@ -82,6 +84,7 @@ __all__ = [
     "load_evidence",
     "multilevel",
     "pool",
+    "regress",
     "risk",
     "sensitivity",
     "triangulate",

@@ -30,6 +30,7 @@ from igfmeta.cli.km import km
 from igfmeta.cli.multilevel import multilevel
 from igfmeta.cli.pool import pool
 from igfmeta.cli.protocol import protocol_app
+from igfmeta.cli.regress import regress
 from igfmeta.cli.report import report, verify
 from igfmeta.cli.risk import risk
 from igfmeta.cli.sensitivity import sensitivity
@@ -51,6 +52,7 @@ app.command()(fit)
 app.command()(forest)
 app.command()(influence)
 app.command()(average)
+app.command()(regress)
 app.command()(multilevel)
 app.command()(bias)
 app.command()(sensitivity)

@@ -45,7 +45,7 @@ class HierarchyRequest(Drawn):
         str | None,
         typer.Option(
             help='Instead of class and tumour: a regression on columns of the trials table, such as "~ year + '
-            'C(phase)".',
+            'C(phase)"; the frequentist one is `regress`.',
             metavar="FORMULA",
         ),
     ] = None

@@ -19,7 +19,7 @@ FORMATS = ("table", "json", "csv", "markdown", "html")
 _OUTPUT = "Output"
 
 #: What the command itself heeds, whatever the model.
-_OF_THE_COMMAND = {"data", "model", "output_format", "output", "forest"}
+_OF_THE_COMMAND = {"data", "model", "output_format", "output", "forest", "figure"}
 
 
 @takes(FitRequest)
@@ -40,6 +40,14 @@ def fit(
         Path | None,
         typer.Option(help="Also draw the forest plot (.svg, .pdf, .png, .html or .txt).", rich_help_panel=_OUTPUT),
     ] = None,
+    figure: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also draw the bubble plot of a meta-regression (.svg, .pdf, .png).",
+            rich_help_panel=_OUTPUT,
+            metavar="FILE",
+        ),
+    ] = None,
 ) -> None:
     """Fit a model to the studies of any table: effects, estimates with intervals, or events."""
     from igfmeta.cli.output import emit
@@ -57,6 +65,8 @@ def fit(
     text = rendered(result, shape)
     if forest is not None:
         _save_forest(result, model, forest)
+    if figure is not None:
+        _save_figure(result, model, figure)
     emit(text, output)
 
 
@@ -82,6 +92,16 @@ def _save_forest(result: ModelResult, model: str, path: Path) -> None:
         raise InputError(f"--forest was given; a fit by model {model} has no forest plot.")
     for written in Forests((("fit", drawn),)).save(path):
         typer.echo(f"Written: {written}", err=True)
+
+
+def _save_figure(result: ModelResult, model: str, path: Path) -> None:
+    from igfmeta.plots.canvas import save
+    from igfmeta.plots.drawn import PICTURES
+    from igfmeta.plots.drawn import figure as figure_of
+
+    if type(result).__name__ not in PICTURES:
+        raise InputError(f"--figure was given; a fit by model {model} has no figure but its forest (--forest).")
+    typer.echo(f"Written: {save(figure_of(result), path)}", err=True)
 
 
 def rendered(result: ModelResult, shape: str) -> str:

@@ -17,6 +17,7 @@ _COLUMNS = "Columns: exactly one set"
 _MODEL = "Model"
 _RANDOM = "Model random"
 _MULTILEVEL = "Model multilevel"
+_REGRESSION = "Meta-regression"
 
 
 def column(text: str) -> Any:
@@ -143,7 +144,14 @@ class MultilevelOptions:
         ),
     ] = None
     mods: Annotated[
-        str | None, option("Fixed effects, such as '~ outcome - 1'.", panel=_MULTILEVEL, metavar="FORMULA")
+        str | None,
+        option(
+            "Fixed effects, such as '~ outcome - 1'; of model regression the moderators, such as '~ year + C(phase)'. "
+            "(For the evidence: regress; Bayesian: bayes --mods.)",
+            "--mods",
+            "--moderators",
+            metavar="FORMULA",
+        ),
     ] = None
     cluster: Annotated[
         str | None,
@@ -162,7 +170,52 @@ class MultilevelOptions:
 
 
 @dataclass
-class FitRequest(MultilevelOptions, GlmmOptions, RandomOptions, CommonOptions, TableOptions):
+class RegressionOptions:
+    """What is asked of a meta-regression, by `fit --model regression` and by `regress`."""
+
+    permute: Annotated[
+        int | None,
+        option(
+            "Also a permutation test, with so many permutations (all of them where there are no more than 50,000).",
+            panel=_REGRESSION,
+            metavar="NUMBER",
+        ),
+    ] = None
+    seed: Annotated[int, option("Of the permutations.", panel=_REGRESSION, metavar="NUMBER")] = 1
+    predict: Annotated[
+        list[str] | None,
+        option("Predict at 'year=2010, phase=3'; may be repeated.", panel=_REGRESSION, metavar="NAME=VALUE[,...]"),
+    ] = None
+    contrasts: Annotated[
+        list[str] | None,
+        option("Compare all levels of these factors, two by two.", panel=_REGRESSION, metavar="NAME[,NAME]"),
+    ] = None
+    adjust: Annotated[
+        str,
+        option(
+            "Of the p-values of contrasts: holm, bonferroni, sidak, holm-sidak, simes-hochberg, hommel, fdr-bh, "
+            "fdr-by, none.",
+            panel=_REGRESSION,
+        ),
+    ] = "holm"
+    scale_mods: Annotated[
+        str | None,
+        option(
+            "Also a location-scale model: moderators of log tau2, such as '~ year'.",
+            "--scale-mods",
+            "--scale-moderators",
+            panel=_REGRESSION,
+            metavar="FORMULA",
+        ),
+    ] = None
+    along: Annotated[
+        str | None,
+        option("Moderator along which --figure draws. Default: the first number.", panel=_REGRESSION),
+    ] = None
+
+
+@dataclass
+class FitRequest(RegressionOptions, MultilevelOptions, GlmmOptions, RandomOptions, CommonOptions, TableOptions):
     """Every option of `fit` about the table and the model; bases are listed from the last to the first in the help."""
 
     def columns(self) -> Columns:
@@ -174,8 +227,10 @@ class FitRequest(MultilevelOptions, GlmmOptions, RandomOptions, CommonOptions, T
     def labels(self) -> list[str]:
         """Return the columns of text that the table must have."""
         from igfmeta.synthesis.fit_multilevel import columns_of
+        from igfmeta.synthesis.formula_design import variables
 
         named = columns_of(self.random or [], self.mods, self.cluster)
+        named += [] if self.scale_mods is None else variables(self.scale_mods)
         return [name for name in (self.study, self.subgroup, *named) if name is not None]
 
     def options(self, names: Iterable[str]) -> dict[str, Any]:

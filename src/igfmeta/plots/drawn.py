@@ -29,6 +29,7 @@ PICTURES = {
     "HierarchyResult": "igfmeta.plots.matrix:matrix",
     "DoseResult": "igfmeta.plots.dose_curve:dose_curve",
     "SurvivalCurves": "igfmeta.plots.survival_curve:survival_curve",
+    "MetaRegression": "igfmeta.plots.bubble:bubble",
     "Triangulation": "igfmeta.plots.triangulation_scatter:triangulation_scatter",
 }
 

@@ -10,6 +10,7 @@ from igfmeta.report.summary import SummaryTable
 #: Kind of result -> the module whose `tables(result)` returns its tables.
 TABLES = {
     "FitResult": "igfmeta.report.fit_summary",
+    "MetaRegression": "igfmeta.report.regress_summary",
     "MultilevelResult": "igfmeta.report.multilevel_summary",
 }
 

@@ -61,6 +61,12 @@ def design(formula: str, frame: pd.DataFrame) -> tuple[Floats, tuple[str, ...]]:
     >>> design("~ outcome - 1", pd.DataFrame({"outcome": ["os", "pfs", "os"]}))[1]
     ('outcome[os]', 'outcome[pfs]')
     """
+    matrix, _ = model_matrix(formula, frame)
+    return np.asarray(matrix, dtype=float), tuple(map(str, matrix.columns))
+
+
+def model_matrix(formula: str, frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the design of a formula as formulaic makes it, with its specification, and the columns it is made of."""
     parsed = _parsed(formula)
     needed = sorted(map(str, parsed.required_variables))
     file = frame.attrs.get("file")
@@ -77,14 +83,14 @@ def design(formula: str, frame: pd.DataFrame) -> tuple[Floats, tuple[str, ...]]:
     import pandas as pd
     from formulaic.errors import FormulaicError
 
+    columns = pd.DataFrame(ready, index=frame.index)
     try:
-        matrix = parsed.get_model_matrix(pd.DataFrame(ready, index=frame.index), context={})
+        matrix = parsed.get_model_matrix(columns, context={})
     except FormulaicError as error:
         raise InputError(f"mods was {formula!r}, which cannot be computed: {error}") from None
-    values = np.asarray(matrix, dtype=float)
-    if not values.shape[1]:
+    if not matrix.shape[1]:
         raise InputError(f"mods was {formula!r}, which has no column; leave it out for an intercept alone.")
-    return values, tuple(map(str, matrix.columns))
+    return matrix, columns
 
 
 def as_numbers(column: pd.Series) -> pd.Series:

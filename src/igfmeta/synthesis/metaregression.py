@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -21,12 +20,13 @@ from igfmeta.bayes.regression import (
 from igfmeta.bayes.tau_priors import TauPrior, default_tau_prior
 from igfmeta.bayes.two_arm_counts import TwoArmCounts
 from igfmeta.effects.scales import natural
-from igfmeta.errors import InputError, NothingToPool, Problem, check_level, listed
+from igfmeta.errors import NothingToPool, check_level
 from igfmeta.evidence.tables import Evidence
 from igfmeta.numerics import Floats
 from igfmeta.synthesis.engines import Fitted, Likelihood, fitted_by, in_words
-from igfmeta.synthesis.formula_design import design, variables
+from igfmeta.synthesis.formula_design import design
 from igfmeta.synthesis.hierarchy_inputs import HierarchyData, hierarchy_data
+from igfmeta.synthesis.moderators import moderators_of
 from igfmeta.synthesis.pooling import Which
 from igfmeta.synthesis.questions import Question
 from igfmeta.synthesis.results import finite
@@ -221,7 +221,7 @@ def metaregression(
     level = check_level(level)
     data = hierarchy_data(evidence, outcome, measure=measure, use=use, level=level, **criteria)
     chosen = prior or default_tau_prior(data.question.measure)
-    X, names = design(formula, _moderators(evidence, data, formula))
+    X, names = design(formula, moderators_of(evidence, data.studies, formula))
     if len(data.studies) <= len(names):
         count = "1 study" if len(data.studies) == 1 else f"{len(data.studies)} studies"
         raise NothingToPool(f"{data.question.label}: {count} for {len(names)} coefficients; there must be more.")
@@ -247,32 +247,6 @@ def metaregression(
     without = _likelihood(data, Moderators.of(np.ones((len(X), 1)), ["Intercept"]), factors, np.eye(1))
     alone = without.exact(np.random.default_rng(seed))
     return _result(evidence, data, formula, moderators, made, alone, chosen, level, seed)
-
-
-def _moderators(evidence: Evidence, data: HierarchyData, formula: str) -> pd.DataFrame:
-    """Return the columns of the studies that a formula needs; rows combined into one study must agree on them."""
-    import pandas as pd
-
-    rows: dict[str, Mapping[str, Any]] = {row["row_id"]: row for row in evidence.table("trials")}
-    frame = pd.DataFrame([rows[study.row_ids[0]] for study in data.studies])
-    # What was read beside the columns of the table: texts of numbers, and places in the file.
-    frame = frame[[name for name in map(str, frame) if not name.endswith("_text") and name != "file_row"]]
-    problems = []
-    for name in (name for name in variables(formula) if name in frame):
-        for study in data.studies:
-            values = {str(rows[row][name]) for row in study.row_ids}
-            if len(values) > 1:
-                problems.append(
-                    Problem(
-                        f"The rows {', '.join(study.row_ids)} are one study, and {name} is {listed(sorted(values))} in "
-                        "them: it cannot be a moderator here.",
-                        file="trials.csv",
-                        column=name,
-                    )
-                )
-    if problems:
-        raise InputError(problems)
-    return frame
 
 
 def _likelihood(data: HierarchyData, moderators: Moderators, factors: list[Factor], weights: Floats) -> Likelihood:

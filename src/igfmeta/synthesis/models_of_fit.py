@@ -53,6 +53,11 @@ MODELS: dict[str, FitModel] = {
         "Stijnen, Hamza & Ozdemir 2010",
         "igfmeta.synthesis.fit_counts:fit_glmm",
     ),
+    "regression": FitModel(
+        "meta-regression on moderators (--mods)",
+        "Viechtbauer 2005; Knapp & Hartung 2003",
+        "igfmeta.synthesis.fit_regression:fit_regression",
+    ),
     "multilevel": FitModel(
         "nested, crossed and multivariate random effects",
         "Konstantopoulos 2011; van Houwelingen, Arends & Stijnen 2002",

@@ -7,8 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from igfmeta.errors import InputError
+from igfmeta.models.regression.data import ALIASED
 from igfmeta.models.regression.results import Regression
 from igfmeta.numerics import Floats
+
+#: A column with a coefficient this small is no part of a combination.
+_SOME = 1e-6
 
 
 def inflation(fit: Regression, group: Sequence[int]) -> float:
@@ -50,3 +54,29 @@ def _correlations(vcov: Floats) -> Floats:
 
 def _determinant(r: Floats, some: Sequence[int]) -> float:
     return float(np.linalg.det(r[np.ix_(some, some)])) if len(some) else 1.0
+
+
+def combinations_of(x: Floats) -> dict[int, tuple[int, ...]]:
+    """Return the columns that are combinations of those before them, each with the columns that it is made of.
+
+    Parameters
+    ----------
+    x : ndarray of shape (k, p)
+
+    Examples
+    --------
+    >>> combinations_of(np.array([[1.0, 1, 2, 0], [1, 2, 3, 5], [1, 3, 4, 1], [1, 4, 5, 2]]))
+    {2: (0, 1)}
+    """
+    unit = x / np.maximum(np.abs(x).max(axis=0), 1e-300)
+    kept: list[int] = []
+    found = {}
+    for j in range(x.shape[1]):
+        before, own = unit[:, kept], unit[:, j]
+        coef = np.linalg.lstsq(before, own, rcond=None)[0]
+        left = own - before @ coef
+        if np.linalg.norm(left) <= ALIASED * np.linalg.norm(own):
+            found[j] = tuple(kept[i] for i in np.flatnonzero(np.abs(coef) > _SOME))
+        else:
+            kept.append(j)
+    return found
