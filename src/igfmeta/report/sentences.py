@@ -95,7 +95,8 @@ def _rate(outcome: OutcomeAnalysis, answer: Answer, intervention: str) -> str:
     spread = ""
     if fit.pi_lower is not None:
         limits = [f.percent(group.natural(v), 0) for v in (fit.pi_lower, fit.pi_upper)]
-        spread = f" A new study may see anything from {limits[0]} to {limits[1]}."
+        level = f"{100 * fit.level:g} %"
+        spread = f" The {level} prediction interval for the rate in a new study is {limits[0]} to {limits[1]}."
     return (
         f"{answer.question.label}: with {intervention.rstrip(',')} about {middle} of patients have {_article(name)}"
         f"{name} ({100 * fit.level:g} % interval {low} to {high}; {studies_and_patients(answer)}; no control arm; "
@@ -137,7 +138,8 @@ def _next(answer: Answer) -> str:
     if fit.pi_lower is None:
         return ""
     low, high = group.natural(fit.pi_lower), group.natural(fit.pi_upper)
-    return f" The true effect in a new trial would lie between {f.number(low)} and {f.number(high)}."
+    level = f"{100 * fit.level:g} %"
+    return f" The {level} prediction interval for the effect in a new trial is {f.number(low)} to {f.number(high)}."
 
 
 def marker_name(biomarker: str) -> str:
