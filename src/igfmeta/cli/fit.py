@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from igfmeta.cli.fit_batch import fit_batch, refuse_without_batch
 from igfmeta.cli.fit_options import FitRequest, TableOptions, flag
 from igfmeta.cli.request import takes
 from igfmeta.errors import InputError, check_choice
@@ -31,7 +32,10 @@ def fit(
         Path, typer.Option(help="The table: CSV (comma, semicolon or tab), Parquet or Excel.", metavar="FILE")
     ],
     output_format: Annotated[
-        str, typer.Option("--format", help="table, json, csv, markdown or html.", rich_help_panel=_OUTPUT)
+        str,
+        typer.Option(
+            "--format", help="table, json, csv, markdown or html; with --batch csv or jsonl.", rich_help_panel=_OUTPUT
+        ),
     ] = "table",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write to this file instead.", rich_help_panel=_OUTPUT)
@@ -54,9 +58,14 @@ def fit(
     from igfmeta.evidence.columns import read_columns
     from igfmeta.synthesis import models_of_fit as models
 
+    given = _given(context)
+    if request.batch is not None:
+        shape = output_format if _was_written(context, "output_format") else None
+        fit_batch(request, data, given=_written(context), shape=shape, output=output)
+        return
+    refuse_without_batch(given)
     shape = check_choice("--format", output_format, FORMATS)
     model = check_choice("--model", request.model, models.MODEL_NAMES)
-    given = _given(context)
     models.refuse_unheeded(model, given, written=flag)
     columns = request.columns()
     columns.form()
@@ -75,8 +84,11 @@ def _given(context: typer.Context) -> list[str]:
     from dataclasses import fields
 
     columns = {f.name for f in fields(TableOptions)} - {"study", "subgroup"}
-    written = [name for name in context.params if _was_written(context, name)]
-    return [name for name in written if name not in columns | _OF_THE_COMMAND]
+    return [name for name in _written(context) if name not in columns | _OF_THE_COMMAND]
+
+
+def _written(context: typer.Context) -> list[str]:
+    return [name for name in context.params if _was_written(context, name)]
 
 
 def _was_written(context: typer.Context, name: str) -> bool:

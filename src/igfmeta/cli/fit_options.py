@@ -18,6 +18,7 @@ _MODEL = "Model"
 _RANDOM = "Model random"
 _MULTILEVEL = "Model multilevel"
 _REGRESSION = "Meta-regression"
+_BATCH = "Many analyses in one table"
 
 
 def column(text: str) -> Any:
@@ -215,7 +216,30 @@ class RegressionOptions:
 
 
 @dataclass
-class FitRequest(RegressionOptions, MultilevelOptions, GlmmOptions, RandomOptions, CommonOptions, TableOptions):
+class BatchOptions:
+    """A table of many analyses: which column tells them apart, and who computes them."""
+
+    batch: Annotated[
+        str | None,
+        option(
+            "Pool each group of this column by model random; one row per group, as --format csv or jsonl.",
+            panel=_BATCH,
+            metavar="COLUMN",
+        ),
+    ] = None
+    jobs: Annotated[int, option("Workers; -1 takes every core.", panel=_BATCH, metavar="NUMBER")] = 1
+    backend: Annotated[
+        str, option("loky (processes of this machine), threading, or dask (a cluster).", panel=_BATCH)
+    ] = "loky"
+    scheduler: Annotated[
+        str | None, option("Address of a Dask scheduler, such as tcp://host:8786.", panel=_BATCH, metavar="ADDRESS")
+    ] = None
+
+
+@dataclass
+class FitRequest(
+    BatchOptions, RegressionOptions, MultilevelOptions, GlmmOptions, RandomOptions, CommonOptions, TableOptions
+):
     """Every option of `fit` about the table and the model; bases are listed from the last to the first in the help."""
 
     def columns(self) -> Columns:

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 _DECIMAL_COMMA = re.compile(r"^[+-]?\d+,\d+$")
 
 #: What R writes for a missing value; read as a blank.
-_MISSING = ("", "NA")
+MISSING = ("", "NA")
+
+#: The group of the rows whose group is blank.
+BLANK = "(blank)"
 
 
 def not_a_number(text: str) -> str | None:
@@ -81,11 +84,11 @@ def read_columns(path: Path, *, numeric: Sequence[str], text: Sequence[str]) -> 
         Problem(reason, file=table.file, row=number, column=name)
         for name in dict.fromkeys(numeric)
         for number, cell in zip(table.numbers, cells[name], strict=True)
-        if cell not in _MISSING and (reason := not_a_number(cell))
+        if cell not in MISSING and (reason := not_a_number(cell))
     ]
     if problems:
         raise InputError(problems)
-    data = {n: [math.nan if c in _MISSING else float(c) for c in cells[n]] if n in numeric else cells[n] for n in cells}
+    data = {n: [math.nan if c in MISSING else float(c) for c in cells[n]] if n in numeric else cells[n] for n in cells}
     frame = pd.DataFrame(data, index=pd.Index(table.numbers, name="row", dtype="int64"))
     frame.attrs["file"] = table.file
     return frame

@@ -61,11 +61,16 @@ def _content(path: Path) -> bytes:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from None
 
 
-def _decoded(content: bytes, file: str) -> str:
+def refuse_binary(content: bytes, file: str) -> None:
+    """Refuse, by its first bytes, a file that is not text in UTF-8."""
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise InputError(Problem("is text in UTF-16; accepted is UTF-8. Save it again as 'CSV UTF-8'.", file=file))
     if content[:4] == b"PK\x03\x04" or b"\0" in content[:4096]:
         raise InputError(Problem("is not a text file; accepted are CSV in UTF-8, .parquet and .xlsx.", file=file))
+
+
+def _decoded(content: bytes, file: str) -> str:
+    refuse_binary(content, file)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -75,7 +80,7 @@ def _decoded(content: bytes, file: str) -> str:
         raise InputError(Problem(message, file=file, row=row)) from None
 
 
-def _delimiter(text: str) -> str:
+def delimiter_of(text: str) -> str:
     """Return the separator of the header line: the most frequent of comma, semicolon and tab outside quotes."""
     header, quoted, counts = text.lstrip("\r\n").split("\n", 1)[0], False, dict.fromkeys(",;\t", 0)
     for char in header:
@@ -86,7 +91,7 @@ def _delimiter(text: str) -> str:
 
 
 def _from_text(text: str, file: str) -> RawTable:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(text), strict=True)
     records = []
     try:
         for number, cells in enumerate(reader, start=1):

@@ -8,7 +8,12 @@ from typing import Any
 import numpy as np
 
 from igfmeta.datasets import checked
+from igfmeta.errors import InputError, Problem
 from igfmeta.numerics import Floats, Mask
+
+#: How far effects (in standard errors) and variances (as a ratio) may lie from the others of their data set: squares of
+#: effects times cubes of weights must stay finite.
+FARTHEST = 1e50
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +66,33 @@ def prepare(yi: Any, vi: Any, mask: Any = None) -> Batch:
         Text, shapes that differ, effects that are not finite, variances that are not finite and above 0: every one
         with its row.
     """
-    y, v, m = checked(yi, vi, mask)
-    return _scaled(y, v, m)
+    batch = _scaled(*checked(yi, vi, mask))
+    if problems := _out_of_range(batch):
+        raise InputError(problems)
+    return batch
+
+
+def _out_of_range(batch: Batch) -> list[Problem]:
+    """Return the elements whose powers, as the estimators take them, double precision could not hold."""
+    with np.errstate(invalid="ignore"):
+        far = {
+            "yi": ~(np.abs(batch.yi) <= FARTHEST) & batch.mask,
+            "vi": ~((batch.vi <= FARTHEST) & (batch.vi >= 1 / FARTHEST)) & batch.mask,
+        }
+    accepted = {
+        "yi": f"an effect within {FARTHEST:g} standard errors of the others",
+        "vi": f"a variance within a factor of {FARTHEST:g} of the others",
+    }
+    return [
+        Problem(
+            f"{'' if len(batch) == 1 else f'data set {b + 1}: '}{name} is too far from those of the other studies for "
+            f"double precision; accepted is {accepted[name]}.",
+            row=int(i) + 1,
+            column=name,
+        )
+        for name, wrong in far.items()
+        for b, i in zip(*np.nonzero(wrong), strict=True)
+    ]
 
 
 def _scaled(y: Floats, v: Floats, m: Mask) -> Batch:
@@ -71,11 +101,13 @@ def _scaled(y: Floats, v: Floats, m: Mask) -> Batch:
     at = np.maximum(k - 1, 0) // 2
     scale = np.sort(v, axis=1)[np.arange(len(v)), at] if v.shape[1] else np.ones(len(v))
     scale = np.where(k > 0, scale, 1.0)
-    centre = np.where(m, y, 0.0).sum(axis=1) / np.maximum(k, 1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        centre = np.where(m, y, 0.0).sum(axis=1) / np.maximum(k, 1)
     # Equal effects must stay equal: rounding of their mean is not heterogeneity.
     first = y[np.arange(len(y)), m.argmax(axis=1)] if y.shape[1] else centre
     differ = ((y != first[:, None]) & m).any(axis=1)
-    y = np.where(m & differ[:, None], y - centre[:, None], 0.0)
-    return Batch(
-        yi=y / np.sqrt(scale)[:, None], vi=v / scale[:, None], mask=m, k=k.astype(float), centre=centre, scale=scale
-    )
+    with np.errstate(over="ignore", invalid="ignore"):
+        y = np.where(m & differ[:, None], y - centre[:, None], 0.0)
+    with np.errstate(over="ignore"):
+        y, v = y / np.sqrt(scale)[:, None], v / scale[:, None]
+    return Batch(yi=y, vi=v, mask=m, k=k.astype(float), centre=centre, scale=scale)

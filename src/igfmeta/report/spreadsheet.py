@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def to_csv(frame: pd.DataFrame) -> str:
+def to_csv(frame: pd.DataFrame, *, header: bool = True) -> str:
     """Return a frame as CSV with full-precision numbers; text that looks like a formula is defused."""
     safe = frame.copy()
     for name in safe.columns[[dtype.kind not in "iufb" for dtype in safe.dtypes]]:
         safe[name] = [spreadsheet_safe(plain(value)) if isinstance(value, str) else value for value in safe[name]]
-    return safe.to_csv(index=False, lineterminator="\n")
+    return safe.to_csv(index=False, header=header, lineterminator="\n")
 
 
 def table_to_csv(table: SummaryTable) -> str:

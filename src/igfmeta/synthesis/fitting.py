@@ -14,6 +14,7 @@ from igfmeta.effects.one_arm import proportion_interval
 from igfmeta.effects.rates import rate_interval
 from igfmeta.effects.scales import natural
 from igfmeta.errors import InputError, NothingToPool, Problem, check_level
+from igfmeta.evidence.columns import BLANK
 from igfmeta.models import deletion, pooling
 from igfmeta.models.results import Pooled, PooledBatch
 from igfmeta.models.subgroups import SubgroupFit, pool_subgroups
@@ -27,9 +28,6 @@ from igfmeta.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
-
-#: The group of the studies whose group is blank.
-BLANK = "(blank)"
 
 _NATURAL = ("estimate", "ci_lower", "ci_upper", "pi_lower", "pi_upper")
 
