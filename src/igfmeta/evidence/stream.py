@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import itertools
 import math
@@ -71,11 +72,13 @@ def read_grouped(
     known: dict[str, int] = {}
     unreadable: dict[int, Problem] = {}
     codes, rows, columns = [], [], [[] for _ in numeric]  # type: ignore[var-annotated]
-    for part in _parts(_even(records, len(header), path.name), rows_at_a_time):
-        code = [known.setdefault(cells[by] or BLANK, len(known)) for _, cells in part]
-        row = [number for number, _ in part]
+    for part in _parts(records, rows_at_a_time):
+        row, table = _columns(part, len(header), by, path.name)
+        if not row:
+            continue
+        code = [known.setdefault(name, len(known)) for name in table[by]]
         for name, at, column in zip(numeric, places, columns, strict=True):
-            values, wrong = _numbers([cells[at] for _, cells in part])
+            values, wrong = _numbers(table[at])
             column.append(values)
             for i, reason in wrong.items():
                 unreadable.setdefault(code[i], Problem(reason, row=row[i], column=name))
@@ -99,13 +102,12 @@ def _parts(records: Iterator[Record], size: int) -> Iterator[list[Record]]:
 
 
 def _records(path: Path) -> Iterator[Record]:
-    """Yield the rows that are not blank, with their numbers, cells stripped."""
+    """Yield the rows with their numbers, from the first that is not blank."""
     if path.suffix.lower() not in TEXT_SUFFIXES:
         table = read_table(path)
         yield 1, list(table.header)
         yield from ((number, list(cells)) for number, cells in zip(table.numbers, table.rows, strict=True))
         return
-    number = 0
     try:
         with path.open("rb") as raw:
             refuse_binary(raw.read(4096), path.name)
@@ -113,13 +115,11 @@ def _records(path: Path) -> Iterator[Record]:
             start = stream.read(65_536)
             separator = delimiter_of(start)
             stream.seek(0)
-            for number, cells in enumerate(csv.reader(stream, delimiter=separator, strict=True), start=1):
-                stripped = [cell.strip() for cell in cells]
-                if any(stripped):
-                    yield number, stripped
+            rows = enumerate(csv.reader(stream, delimiter=separator, strict=True), start=1)
+            yield from itertools.dropwhile(lambda record: not any(map(str.strip, record[1])), rows)
     except csv.Error as error:
         message = f"cannot be read as CSV ({error}); look for a quote that is not closed."
-        raise InputError(Problem(message, file=path.name, row=number + 1)) from None
+        raise InputError(Problem(message, file=path.name)) from None
     except UnicodeDecodeError as error:
         message = (
             f"holds byte {error.object[error.start]:#04x}, which is not UTF-8. Save the file again as 'CSV UTF-8'."
@@ -134,7 +134,7 @@ def _records(path: Path) -> Iterator[Record]:
 def _header(first: Record | None, file: str) -> list[str]:
     if first is None:
         raise InputError(Problem("is empty; a header row with the names of the columns is needed.", file=file))
-    row, names = first
+    row, names = first[0], [name.strip() for name in first[1]]
     while names and not names[-1]:
         names = names[:-1]
     twice = [name for name in dict.fromkeys(names) if name and names.count(name) > 1]
@@ -144,33 +144,42 @@ def _header(first: Record | None, file: str) -> list[str]:
     return names
 
 
-def _even(records: Iterator[Record], width: int, file: str) -> Iterator[Record]:
-    """Yield the rows that have a cell for each name of the header; others are refused together, at the end."""
-    ragged: list[Problem] = []
-    for number, cells in records:
-        if len(cells) < width or any(cells[width:]):
-            message = (
-                f"has {len(cells)} cells where the header has {width}; a cell that holds the separator needs quotes "
-                "around it."
-            )
-            ragged.append(Problem(message, file=file, row=number))
-            if len(ragged) == MOST_PROBLEMS:
-                raise InputError([*ragged, Problem("may hold more such rows; these were the first.", file=file)])
-            continue
-        yield number, cells
+def _columns(part: list[Record], width: int, by: int, file: str) -> tuple[list[int], list[list[str]]]:
+    """Return the row numbers and the columns of some rows, those left out that are blank; ragged rows are refused."""
+    lengths = {len(cells) for _, cells in part}
+    table = [list(column) for column in zip(*(cells for _, cells in part), strict=True)] if lengths == {width} else []
+    if table:
+        table[by] = [name.strip() for name in table[by]]
+        if "" not in table[by]:
+            return [number for number, _ in part], table
+    stripped = [(number, [cell.strip() for cell in cells]) for number, cells in part]
+    filled = [(number, cells) for number, cells in stripped if any(cells)]
+    ragged = [
+        Problem(
+            f"has {len(cells)} cells where the header has {width}; a cell that holds the separator needs quotes "
+            "around it.",
+            file=file,
+            row=number,
+        )
+        for number, cells in filled
+        if len(cells) < width or any(cells[width:])
+    ]
     if ragged:
-        raise InputError(ragged)
+        more = [Problem("has more such rows.", file=file)] if len(ragged) > MOST_PROBLEMS else []
+        raise InputError([*ragged[:MOST_PROBLEMS], *more])
+    table = [list(column) for column in zip(*(cells[:width] for _, cells in filled), strict=True)]
+    if table:
+        table[by] = [name or BLANK for name in table[by]]
+    return [number for number, _ in filled], table
 
 
 def _numbers(cells: list[str]) -> tuple[Floats, dict[int, str]]:
-    """Return cells as numbers, and why some are none; the usual part, without a fault, in one go."""
-    try:
-        values = np.array([math.nan if cell in MISSING else float(cell) for cell in cells])
-        blank = sum(cell in MISSING for cell in cells)
-        if int(np.isfinite(values).sum()) + blank == len(cells) and "_" not in "".join(cells):
+    """Return cells as numbers, and why some are none; the usual part, without a fault or a blank, in one go."""
+    with contextlib.suppress(ValueError):
+        values = np.array(list(map(float, cells)))
+        if np.isfinite(values).all() and "_" not in "".join(cells):
             return values, {}
-    except ValueError:
-        pass
+    cells = [cell.strip() for cell in cells]
     wrong = {i: reason for i, cell in enumerate(cells) if cell not in MISSING and (reason := not_a_number(cell))}
     read = [math.nan if i in wrong or cell in MISSING else float(cell) for i, cell in enumerate(cells)]
     return np.array(read, dtype=float), wrong

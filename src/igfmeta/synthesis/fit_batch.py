@@ -165,7 +165,7 @@ def pool_block(block: Block, recipe: Recipe) -> pd.DataFrame:
     for i in np.flatnonzero((k > 0) & (k < rows)).tolist():
         remarks[i] = f"{rows[i] - k[i]} of {rows[i]} rows not used: {_reasons_of(block, why, i)}."
     harmonic = _harmonic(block, recipe, usable)
-    for members, fit in _pools(block.group[usable], yi[usable], vi[usable], k, recipe, reasons):
+    for members, fit in _pools(yi[usable], vi[usable], k, recipe, reasons):
         measure = _shown(recipe)
         for name in _NATURAL:
             value = getattr(fit, name)
@@ -257,9 +257,9 @@ def width(k: Any) -> Any:
 
 
 def _pools(
-    group: Ints, yi: Floats, vi: Floats, k: Ints, recipe: Recipe, reasons: dict[int, str]
+    yi: Floats, vi: Floats, k: Ints, recipe: Recipe, reasons: dict[int, str]
 ) -> Iterator[tuple[Ints, PooledBatch]]:
-    """Yield fits of groups of similar size with the positions of the groups; `group` is sorted."""
+    """Yield fits of groups of similar size with the positions of the groups; the effects of a group stand together."""
     starts = np.concatenate([[0], np.cumsum(k)])
     widths = np.where(k > 0, width(k), 0)
     for places in np.unique(widths[widths > 0]).tolist():
