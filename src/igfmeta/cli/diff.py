@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from igfmeta.cli.request import several
-from igfmeta.errors import check_choice
+from igfmeta.errors import InputError, check_choice
 
 if TYPE_CHECKING:
     from igfmeta.evidence.tables import Evidence
@@ -22,7 +22,11 @@ SHIPPED = "shipped"
 
 def diff(
     old: Annotated[
-        Path, typer.Argument(help="A folder of evidence tables, one trials table, or 'shipped'.", metavar="OLD")
+        Path,
+        typer.Argument(
+            help="A folder of evidence tables, one trials table, a bundle (.zip), or 'shipped'.",
+            metavar="OLD",
+        ),
     ],
     new: Annotated[Path, typer.Argument(help="The other one.", metavar="NEW")],
     *,
@@ -42,6 +46,7 @@ def diff(
 ) -> None:
     """Say what changed between two evidences, and what it did to every pooled effect.
 
+    Of two bundles that report wrote the pooled effects are those that they hold; otherwise evidence is pooled anew.
     Which studies and rows came, went or changed, cell by cell; each pooled effect before and after. The exit status is
     0 whether they differ or not; in JSON "same" says it.
     """
@@ -52,10 +57,15 @@ def diff(
 
 
 def _compared(old: Path, new: Path, by: tuple[str, ...] | None, agent_class: str | None, use: str) -> Diff:
+    from igfmeta.report.bundle import compare_bundles, is_bundle, read_bundle
     from igfmeta.synthesis.effect_diff import DEFAULT_BY
     from igfmeta.synthesis.effect_diff import diff as compare
     from igfmeta.synthesis.eligibility import USE_LEVELS
 
+    if is_bundle(old) and is_bundle(new):
+        if by or agent_class or use != "primary":
+            raise InputError("Two bundles hold pooled effects of their own; --by, --class and --use are for evidence.")
+        return compare_bundles(read_bundle(old), read_bundle(new))
     one, other = _evidence(old), _evidence(new)
     use = check_choice("--use", use, USE_LEVELS)
     return compare(one, other, by=by or DEFAULT_BY, agent_class=agent_class, use=use)
@@ -63,7 +73,10 @@ def _compared(old: Path, new: Path, by: tuple[str, ...] | None, agent_class: str
 
 def _evidence(path: Path) -> Evidence:
     from igfmeta.evidence import load_evidence
+    from igfmeta.report.bundle import is_bundle, read_bundle
 
+    if is_bundle(path):
+        return read_bundle(path).evidence
     return load_evidence(None if str(path) == SHIPPED and not path.exists() else path)
 
 

@@ -31,7 +31,18 @@ def report(
         Path, typer.Argument(help="A protocol (TOML), or the name of a shipped one, such as overview.")
     ],
     *,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The report to write (.html).")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The report to write (.html).")] = None,
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write files: HTML, Markdown, tables as CSV, figures, fits as JSON, draws as netCDF.",
+            metavar="DIR",
+        ),
+    ] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(help="Also write those files as one RO-Crate with what it was made from.", metavar="FILE.zip"),
+    ] = None,
     data: _Data = None,
     mcmc: Annotated[
         bool | None,
@@ -44,18 +55,56 @@ def report(
     ] = False,
 ) -> None:
     """Answer a protocol in one HTML file: findings, forests, sensitivity, certainty, methods, sources."""
-    from igfmeta.cli.output import emit
-    from igfmeta.report.html import report_to_html
     from igfmeta.synthesis.protocol_files import read_protocol
 
-    if output.suffix != ".html":
-        raise InputError(f"The report {output.name!r} ends in {output.suffix or 'nothing'}; accepted is .html.")
+    _check_places(output, export, bundle)
     file = read_protocol(protocol)
     when = _now() if stamp else None
     made = answered(file, data, mcmc=mcmc, cache=cache, only=offline_cache_only, stamp=when)
-    emit(report_to_html(made), output)
+    if output is not None:
+        from igfmeta.cli.output import emit
+        from igfmeta.report.html import report_to_html
+
+        emit(report_to_html(made), output)
+    if export is not None or bundle is not None:
+        _exported(made, data, export, bundle)
     for sentence in made.answers:
         typer.echo(sentence)
+
+
+def _check_places(output: Path | None, export: Path | None, bundle: Path | None) -> None:
+    """Refuse, before the work is done, what cannot be written."""
+    if output is None and export is None and bundle is None:
+        raise InputError("Nothing would be written; give --output FILE.html, --export DIR or --bundle FILE.zip.")
+    if output is not None and output.suffix != ".html":
+        raise InputError(f"The report {output.name!r} ends in {output.suffix or 'nothing'}; accepted is .html.")
+    if export is not None:
+        from igfmeta.report.export import check_folder
+
+        check_folder(export)
+    if bundle is not None:
+        from igfmeta.files import check_place
+        from igfmeta.report.crate import check_rocrate
+
+        check_place(bundle, (".zip",))
+        check_rocrate()
+
+
+def _exported(made: Report, data: Path | None, export: Path | None, bundle: Path | None) -> None:
+    """Write a report as files and as a bundle."""
+    from igfmeta.report.export import evidence_files, files_of, write_folder
+    from igfmeta.resources import data_folder
+
+    files = files_of(made, evidence_files(data or data_folder(), made.provenance.files))
+    if export is not None:
+        write_folder(export, files)
+        print(f"Written: {len(files)} files under {export}", file=sys.stderr)
+    if bundle is not None:
+        from igfmeta.files import write_whole
+        from igfmeta.report.crate import bundle as zipped
+
+        write_whole(bundle, zipped(made, files))
+        print(f"Written: {bundle}", file=sys.stderr)
 
 
 def _now() -> str:

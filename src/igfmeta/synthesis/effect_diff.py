@@ -201,13 +201,20 @@ def diff(
     before, after = ({**of_trials, **of_risk} for of_trials, of_risk in zip(trials, risks, strict=True))
     of = f" of class {agent_class}" if agent_class else ""
     asked = f"Pooled: every outcome of trials{of} by {', '.join(by)}; associations by cancer."
-    return Diff(old.origin, new.origin, compare_evidence(old, new), paired(before, after), asked)
+    return compared(old, new, before, after, asked)
 
 
-def paired(old: Mapping[str, PooledEffect], new: Mapping[str, PooledEffect]) -> tuple[EffectChange, ...]:
-    """Return the effects of both by key, in the order of the new ones; those that went come last."""
-    keys = [*new, *(key for key in old if key not in new)]
-    return tuple(EffectChange(old.get(key), new.get(key)) for key in keys)
+def compared(
+    old: Evidence,
+    new: Evidence,
+    before: Mapping[str, PooledEffect],
+    after: Mapping[str, PooledEffect],
+    asked: str,
+) -> Diff:
+    """Return the comparison of two evidences with their pooled effects by key; effects that went come last."""
+    keys = [*after, *(key for key in before if key not in after)]
+    changes = tuple(EffectChange(before.get(key), after.get(key)) for key in keys)
+    return Diff(old.origin, new.origin, compare_evidence(old, new), changes, asked)
 
 
 def _trial_effects(evidence: Evidence, by: Sequence[str], agent_class: str | None, use: str) -> dict[str, PooledEffect]:

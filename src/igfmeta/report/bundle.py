@@ -1,0 +1,140 @@
+"""Reads what `igfmeta report --bundle` or `--export` wrote, evidence, fits and provenance, to compare two of them."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import zipfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from igfmeta.errors import InputError
+from igfmeta.evidence import load_evidence
+from igfmeta.evidence.load import MAIN_TABLES
+from igfmeta.evidence.tables import Evidence
+from igfmeta.report.export import PROVENANCE
+from igfmeta.synthesis.effect_diff import Diff, PooledEffect, compared, effects_of_answers, effects_of_risk
+
+#: The most that is unpacked: a bundle of every protocol with draws is far smaller.
+MOST_BYTES = 2_000_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """What a bundle holds.
+
+    Attributes
+    ----------
+    name : str
+    evidence : Evidence
+    effects : mapping of str to PooledEffect
+        Of every pool of trials or associations that the report shows, by key.
+    protocol_fingerprint, version : str
+    """
+
+    name: str
+    evidence: Evidence
+    effects: Mapping[str, PooledEffect]
+    protocol_fingerprint: str
+    version: str
+
+
+def is_bundle(path: Path) -> bool:
+    """Return whether a path is that of a bundle: a zip file, or a folder with a provenance."""
+    return path.suffix.lower() == ".zip" or (path / PROVENANCE).is_file()
+
+
+def read_bundle(path: Path) -> Bundle:
+    """Read a bundle, zipped or as a folder.
+
+    Raises
+    ------
+    InputError
+        No bundle, or not a whole one; or its evidence cannot be used.
+    """
+    try:
+        files = dict(_zipped(path) if path.is_file() else _folder(path))
+        made = json.loads(files[PROVENANCE])
+        effects = _effects(files)
+        fingerprint, version = str(made["protocol_fingerprint"]), str(made["version"])
+        names, tables = dict(made["files"]), [name for name in files if name.startswith("evidence/")]
+        if set(names) != {name.removeprefix("evidence/") for name in tables}:
+            raise KeyError
+    except (OSError, zipfile.BadZipFile, KeyError, TypeError, AttributeError, ValueError):
+        raise InputError(
+            f"{path} is no bundle of igfmeta, or not a whole one; give what report --bundle or --export wrote."
+        ) from None
+    return Bundle(path.name, _evidence(path.name, files, tables), effects, fingerprint, version)
+
+
+def _zipped(path: Path) -> Iterator[tuple[str, bytes]]:
+    with zipfile.ZipFile(path) as archive:
+        if sum(entry.file_size for entry in archive.infolist()) > MOST_BYTES:
+            raise ValueError
+        for entry in archive.infolist():
+            if _wanted(entry.filename):
+                yield entry.filename, archive.read(entry)
+
+
+def _folder(path: Path) -> Iterator[tuple[str, bytes]]:
+    for file in sorted(path.rglob("*")):
+        name = file.relative_to(path).as_posix()
+        if file.is_file() and _wanted(name):
+            yield name, file.read_bytes()
+
+
+def _wanted(name: str) -> bool:
+    """Return whether a file is read; no other name is ever written to disk."""
+    folder, _, rest = name.rpartition("/")
+    return name == PROVENANCE or (folder in ("evidence", "fits") and rest not in ("", ".", "..") and "\\" not in rest)
+
+
+def _effects(files: Mapping[str, bytes]) -> dict[str, PooledEffect]:
+    """Return the pooled effects of the fits: of pools of trials and of pools of associations."""
+    found: dict[str, PooledEffect] = {}
+    for name in sorted(files):
+        if not name.startswith("fits/"):
+            continue
+        fit: dict[str, Any] = json.loads(files[name])
+        of_fit: dict[str, PooledEffect] = {}
+        if "arms" in fit and "overall" in fit:
+            of_fit = effects_of_answers([fit])
+        elif "biomarker" in fit and "per" in fit and "groups" in fit:
+            of_fit = effects_of_risk(fit)
+        found |= {f"{name}: {key}": effect for key, effect in of_fit.items()}
+    return _told_apart(found)
+
+
+def _told_apart(effects: Mapping[str, PooledEffect]) -> dict[str, PooledEffect]:
+    """Return effects whose words differ: those of one question and group in several fits are named after their fit."""
+    words = Counter((effect.question, effect.group) for effect in effects.values())
+    several = {question for (question, _), times in words.items() if times > 1}
+    return {
+        key: replace(effect, question=f"{Path(key.partition(':')[0]).stem}, {effect.question}")
+        if effect.question in several
+        else effect
+        for key, effect in effects.items()
+    }
+
+
+def _evidence(name: str, files: Mapping[str, bytes], tables: list[str]) -> Evidence:
+    with tempfile.TemporaryDirectory() as folder:
+        for table in tables:
+            (Path(folder) / table.removeprefix("evidence/")).write_bytes(files[table])
+        known = [each for each in MAIN_TABLES if any(Path(table).stem == each for table in tables)]
+        place = Path(folder) if known else Path(folder) / Path(tables[0]).name
+        evidence = load_evidence(place, tables=known or ("trials",))
+    return replace(evidence, origin=name)
+
+
+def compare_bundles(old: Bundle, new: Bundle) -> Diff:
+    """Compare the evidence and the pooled effects of two bundles."""
+    asked = "The pooled effects of the two bundles, as they hold them."
+    if old.protocol_fingerprint != new.protocol_fingerprint:
+        asked += " Their protocols differ."
+    if old.version != new.version:
+        asked += f" igfmeta {old.version} then, {new.version} now."
+    return compared(old.evidence, new.evidence, old.effects, new.effects, asked)
