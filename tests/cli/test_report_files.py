@@ -6,6 +6,7 @@ import json
 
 PROTOCOL = """
 title = "Small"
+authors = ["A. Author"]
 [question]
 text = "Does ganitumab prolong survival?"
 intervention = "ganitumab"
