@@ -115,6 +115,42 @@ def test_omnibus_of_a_factor_does_not_depend_on_its_reference(data):
         np.testing.assert_allclose(values, values[0], rtol=1e-8)
 
 
+def _kenward_roger(y, v, x, tau2, rows):
+    """Return adjusted covariance, scale and denominator of the F test: Kenward & Roger (1997), dense, as printed."""
+    w = np.diag(1 / (v + tau2))
+    phi = np.linalg.inv(x.T @ w @ x)
+    p, q = -x.T @ w @ w @ x, x.T @ w @ w @ w @ x
+    step = 1e-5 * (v.min() + tau2)
+    higher, lower = (x.T @ np.diag(1 / (v + tau2 + sign * step)) @ x for sign in (1, -1))
+    np.testing.assert_allclose(p, (higher - lower) / (2 * step), rtol=1e-6, atol=1e-6)
+    projection = w - w @ x @ phi @ x.T @ w
+    variance = 2 / np.trace(projection @ projection)
+    phi_a = phi + 2 * variance * phi @ (q - p @ phi @ p) @ phi
+    m = len(rows)
+    theta = rows.T @ np.linalg.inv(rows @ phi_a @ rows.T) @ rows
+    inner = theta @ phi_a @ p @ phi_a
+    a1, a2 = variance * np.trace(inner) ** 2, variance * np.trace(inner @ inner)
+    b, g = (a1 + 6 * a2) / (2 * m), ((m + 1) * a1 - (m + 4) * a2) / ((m + 2) * a2)
+    c1, c2, c3 = (c / (3 * m + 2 * (1 - g)) for c in (g, m - g, m + 2 - g))
+    e = 1 / (1 - a2 / m)
+    spread = (2 / m) * (1 + c1 * b) / ((1 - c2 * b) ** 2 * (1 - c3 * b))
+    df2 = 4 + (m + 2) / (m * spread / (2 * e**2) - 1)
+    return phi_a, df2 / (e * (df2 - 2)), df2
+
+
+def test_kenward_roger_by_its_formulas(data):
+    y, v, x = data
+    fit = regress_one(y, v, x, test="KR")
+    rows = np.eye(P)[1:]
+    phi_a, scale, df2 = _kenward_roger(y, v, x, fit.tau2, rows)
+    np.testing.assert_allclose(fit.vcov, phi_a, rtol=1e-8)
+    wald = (rows @ fit.beta) @ np.linalg.solve(rows @ phi_a @ rows.T, rows @ fit.beta)
+    np.testing.assert_allclose([fit.qm, fit.qm_df2], [scale * wald / 2, df2], rtol=1e-8)
+    one = _kenward_roger(y, v, x, fit.tau2, np.eye(P)[[1]])
+    assert one[1] == pytest.approx(1, rel=1e-8)
+    assert fit.coefficients[1].df == pytest.approx(one[2], rel=1e-8)
+
+
 def test_orthogonal_moderators_do_not_inflate():
     x = np.array([[1, a, b] for a in (-1, 1) for b in (-1, 1) for _ in range(2)], dtype=float)
     fit = regress_one([0.1, 0.2, 0.4, 0.1, 0.9, 0.3, 0.2, 0.5], [0.1] * 8, x)
