@@ -25,6 +25,7 @@ TITLES = {
     "agent_classes": "Classes of agents",
     "tumors": "Types of tumour",
     "outcomes": "Outcomes",
+    "risk_of_bias": "Risk of bias: one row per study, tool and domain",
 }
 
 _CONSTRAINTS = {

@@ -176,9 +176,16 @@ def test_without_a_table_of_sources_no_number_can_be_followed(tmp_path):
     assert [each.severity for each in found] == ["warning"]
 
 
+@pytest.mark.parametrize(("study", "derived"), [("b", "b-01"), ("a", "b-01")])
+def test_a_judgement_of_nothing_is_found(study, derived, tmp_path):
+    judged = {"study_id": study, "tool": "t", "domain": "d", "judgement": "low", "derived": derived}
+    result = _audited(tmp_path, trials=[TRIAL], risk_of_bias=[judged])
+    assert [each.row for each in _of(result, "judgement_of_nothing")] == [2]
+
+
 def test_every_rule_has_a_planted_fault():
     planted = {rule for rule, *_ in PLANTED}
-    of_sources = {"retracted", "corrected", "second_hand", "source_missing", "trial_retracted"}
+    of_sources = {"retracted", "corrected", "second_hand", "source_missing", "trial_retracted", "judgement_of_nothing"}
     assert planted | of_sources == {rule.name for rule in RULES}
     assert len({rule.name for rule in RULES}) == len(RULES)
 
@@ -265,4 +272,4 @@ def test_one_file_is_known_by_its_columns(name, rows, tmp_path):
 def test_the_shipped_evidence_has_no_error():
     result = audit(load_evidence())
     assert result.at_least("error") == ()
-    assert result.rows == {"trials": 329, "associations": 298, "dose_response": 106}
+    assert result.rows == {"trials": 329, "associations": 298, "dose_response": 106, "risk_of_bias": 46}

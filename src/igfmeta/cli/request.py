@@ -62,6 +62,9 @@ class Selected:
         _select("What a comparison isolates. Default: add_on, the agent added to the same treatment in both arms."),
     ] = None
     study: Annotated[Many, _select("Study, by its study_id.")] = None
+    risk_of_bias: Annotated[
+        Many, _select("Risk of bias, the worst of a study's domains: low, some, high, unclear, none (not judged).")
+    ] = None
     data: Annotated[
         Path | None,
         typer.Option(
@@ -106,6 +109,13 @@ class Request(Selected):
     pi: Annotated[str, _model("Prediction interval: z, V, HTS, HK, HK-PR, KR, KR-PR.")] = "HK"
     prior: Annotated[str | None, _model('Prior of tau, such as "half-normal(0.5)" or "half-cauchy(0.5)".')] = None
     level: Annotated[float, _model("Level of every interval.", "NUMBER")] = 0.95
+    risk_weights: Annotated[
+        Many,
+        _model(
+            "Weights above 0 and up to 1 by risk of bias, such as some=0.8,high=0.5: variances are divided by them.",
+            "NAME=WEIGHT[,...]",
+        ),
+    ] = None
 
     def pool(self) -> PoolResult:
         """Pool what was asked for."""
@@ -122,8 +132,29 @@ class Request(Selected):
             prior=self.prior,
             use=self.use,
             level=self.level,
+            risk_weights=weights_of(self.risk_weights),
             **self.criteria(),
         )
+
+
+def weights_of(given: list[str] | None) -> dict[str, float] | None:
+    """Return the weights of `--risk-weights`.
+
+    Examples
+    --------
+    >>> weights_of(["some=0.8,high=0.5"])
+    {'some': 0.8, 'high': 0.5}
+    """
+    if given is None:
+        return None
+    found = {}
+    for part in several(given) or ():
+        name, _, weight = part.partition("=")
+        try:
+            found[name.strip()] = float(weight)
+        except ValueError:
+            raise InputError(f"--risk-weights was {part!r}; accepted is NAME=WEIGHT, such as high=0.5.") from None
+    return found
 
 
 def several(values: list[str] | None) -> tuple[str, ...] | None:

@@ -22,7 +22,7 @@ _COLUMNS = "Columns of a table of your own (--data)"
 #: What selects from the evidence tables and says nothing of a table with named columns.
 _OF_EVIDENCE = (
     "agent_class", "agent", "tumor", "tumor_group", "regimen", "partners", "phase", "design", "biomarker", "contrast",
-    "outcome",
+    "outcome", "risk_of_bias", "risk_weights",
 )  # fmt: skip
 
 #: What only a table with named columns has.

@@ -120,3 +120,16 @@ def retracted_never_primary(
         for row, number in zip(rows, numbers, strict=True)
         if row.get("use") == "primary" and row.get("source_id") in retracted
     ]
+
+
+def repeated_judgements(rows: Sequence[Values], numbers: Sequence[int], file: str) -> list[Problem]:
+    """Return judgements of the risk of bias that stand twice."""
+    seen: dict[tuple[Any, ...], int] = {}
+    problems = []
+    for row, number in zip(rows, numbers, strict=True):
+        key = tuple(row.get(name) for name in ("study_id", "tool", "domain"))
+        if key in seen:
+            message = f"judges {key[2]!r} of {key[0]!r} as row {seen[key]} does; each domain of a study is needed once."
+            problems.append(Problem(message, file=file, row=number, column="domain"))
+        seen.setdefault(key, number)
+    return problems

@@ -15,7 +15,10 @@ Row = Mapping[str, Any]
 Kind = Literal["came", "went", "changed"]
 
 #: What makes a row of a table without a primary key the same row.
-_DOSE_KEY = ("study_id", "cancer", "subgroup", "biomarker", "group_index")
+_KEYS = {
+    "dose_response": ("study_id", "cancer", "subgroup", "biomarker", "group_index"),
+    "risk_of_bias": ("study_id", "tool", "domain"),
+}
 
 #: Tables whose rows are numbers of studies.
 OF_STUDIES = ("trials", "associations", "dose_response")
@@ -127,7 +130,7 @@ def _by_key(table: str, rows: Sequence[Row]) -> dict[str, Row]:
 def _key(table: str, row: Row) -> str:
     if table in PRIMARY_KEYS:
         return str(row[PRIMARY_KEYS[table]])
-    return ", ".join(text for name in _DOSE_KEY if (text := _text(row[name])))
+    return ", ".join(text for name in _KEYS[table] if (text := _text(row[name])))
 
 
 def _cells(table: str, was: Row, is_: Row) -> tuple[Cell, ...]:

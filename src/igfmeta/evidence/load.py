@@ -17,7 +17,7 @@ from igfmeta.evidence.validation import column_problems, typed_rows
 from igfmeta.resources import data_folder
 
 #: Tables that others refer to; read whatever was asked for.
-VOCABULARIES = ("sources", "agents", "agent_classes", "tumors", "outcomes")
+VOCABULARIES = ("sources", "agents", "agent_classes", "tumors", "outcomes", "risk_of_bias")
 MAIN_TABLES = ("trials", "associations", "dose_response")
 
 _Rows = list[dict[str, Any]]
@@ -145,6 +145,9 @@ def _checked(raw: Mapping[str, RawTable], typed: Mapping[str, _Rows]) -> list[Pr
         problems += checks.repeated_keys(name, rows, numbers, file)
         problems += checks.unknown_keys(name, rows, numbers, file, known)
         problems += checks.retracted_never_primary(name, rows, numbers, file, retracted)
+    if "risk_of_bias" in raw:
+        table = raw["risk_of_bias"]
+        problems += checks.repeated_judgements(typed["risk_of_bias"], table.numbers, table.file)
     return problems
 
 

@@ -216,6 +216,21 @@ class OutcomeRow(Row):
     default_measure: Literal["HR", "OR", "RR", "RD"] = Field(description="Measure of a comparison by default")
 
 
+class RiskOfBiasRow(Row):
+    """One judgement of the risk of bias of a trial, in one domain of one tool."""
+
+    study_id: Key = Field(description="Identity of the study in trials")
+    tool: Key = Field(description="What the domains are of: RoB 2, ROBINS-I ...; evidence table: derived from trials")
+    domain: Key = Field(description="Domain of the tool")
+    judgement: Literal["low", "some", "high", "unclear"] = Field(
+        description="Risk of bias: low, some concerns, high, or not to be told"
+    )
+    support: Text = Field("", description="Why, with the words that support it")
+    derived: Text = Field(
+        "", description="Row of trials that the judgement follows from by rule; blank: judged by people"
+    )
+
+
 def number_columns(table: str) -> list[str]:
     """Return the columns of a table that hold numbers; inequalities count as such."""
     fields = TABLES[table].model_fields
@@ -245,6 +260,7 @@ TABLES: dict[str, type[Row]] = {
     "agent_classes": AgentClassRow,
     "tumors": TumorRow,
     "outcomes": OutcomeRow,
+    "risk_of_bias": RiskOfBiasRow,
 }
 
 PRIMARY_KEYS = {
@@ -281,6 +297,7 @@ REQUIRED_COLUMNS = {
     "agent_classes": ("agent_class", "label"),
     "tumors": ("tumor_type", "label", "group"),
     "outcomes": ("outcome", "label", "kind", "family", "better", "default_measure"),
+    "risk_of_bias": ("study_id", "tool", "domain", "judgement"),
 }
 
 #: Columns whose text as printed is kept beside the number, as `<column>_text`.

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from igfmeta.errors import InputError, Problem, listed
+from igfmeta.evidence.risk_of_bias import LEVELS, NOT_JUDGED, overall
 
 if TYPE_CHECKING:
     from igfmeta.evidence.tables import Evidence
@@ -35,6 +36,7 @@ class Criteria(TypedDict, total=False):
     partners: Choice
     contrast: Choice
     study: Choice
+    risk_of_bias: Choice
 
 
 #: Words of `population` that say that patients were chosen, or are set apart, by a biomarker.
@@ -76,6 +78,9 @@ def _values(name: str, evidence: Evidence) -> list[str]:
         return _lookup(evidence, "outcomes", "outcome", "family")
     if name == "biomarker":
         return [biomarker_selection(row["population"]) for row in evidence.table("trials")]
+    if name == "risk_of_bias":
+        judged = overall(evidence.table("risk_of_bias"))
+        return [judged.get(row["study_id"], NOT_JUDGED) for row in evidence.table("trials")]
     column = {"tumor": "tumor_type", "study": "study_id"}.get(name, name)
     return [row[column] for row in evidence.table("trials")]
 
@@ -99,6 +104,7 @@ class Selection:
     partners: tuple[str, ...] | None = None
     contrast: tuple[str, ...] | None = None
     study: tuple[str, ...] | None = None
+    risk_of_bias: tuple[str, ...] | None = None
 
     @classmethod
     def of(cls, criteria: Mapping[str, Any]) -> Selection:
@@ -165,6 +171,8 @@ def _vocabulary(name: str, found: Sequence[str], evidence: Evidence) -> list[str
     }
     table, column = tables.get(name, ("", ""))
     listed_values = [row[column] for row in evidence.table(table)]
+    if name == "risk_of_bias":
+        return list(LEVELS)
     parts = [part for value in found for part in value.split("+")] if name == "partners" else []
     return sorted({value for value in (*listed_values, *found, *parts) if value})
 

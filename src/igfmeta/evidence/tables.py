@@ -81,6 +81,10 @@ class Evidence:
     def outcomes(self) -> pd.DataFrame:
         return _frame("outcomes", self.table("outcomes"))
 
+    @cached_property
+    def risk_of_bias(self) -> pd.DataFrame:
+        return _frame("risk_of_bias", self.table("risk_of_bias"))
+
     def select(self, **criteria: Unpack[Criteria]) -> Evidence:
         """Return the evidence with the rows of `trials` that fit every criterion.
 
@@ -88,8 +92,8 @@ class Evidence:
         ----------
         **criteria
             Each a value or several: agent_class, agent, tumor, tumor_group, outcome, outcome_family, phase, design,
-            use, biomarker, regimen, partners, contrast, study; `year` a year or a pair (from, to). None is no
-            criterion.
+            use, biomarker, regimen, partners, contrast, study, risk_of_bias (low, some, high, unclear, none); `year` a
+            year or a pair (from, to). None is no criterion.
 
         Raises
         ------

@@ -25,6 +25,7 @@ from igfmeta.synthesis.methods import Methods
 from igfmeta.synthesis.questions import COUNTED_PROPORTION, OutcomeInfo, Question, questions
 from igfmeta.synthesis.rate_pools import between_rates, pool_rates
 from igfmeta.synthesis.results import Answer, AnyPosterior, BetweenGroups, Group, NoAnswer, PoolResult
+from igfmeta.synthesis.risk_weights import checked_weights, remark, weighted
 from igfmeta.synthesis.rows_to_effects import RowEffect, effects_of
 from igfmeta.synthesis.studies import Sources, Study, row_label, studies_of
 from igfmeta.version import __version__
@@ -45,6 +46,12 @@ class Which(TypedDict, total=False):
     partners: Choice
     contrast: Choice
     study: Choice
+    risk_of_bias: Choice
+
+
+def sources_of(evidence: Evidence) -> Sources:
+    """Return the sources of the evidence, with the risk of bias of each study."""
+    return Sources.of(evidence.table("sources"), judgements=evidence.table("risk_of_bias"))
 
 
 def outcome_vocabulary(evidence: Evidence) -> dict[str, OutcomeInfo]:
@@ -156,7 +163,7 @@ def effects_for(
     """
     use = check_choice("use", use, USE_LEVELS)
     question = questions([outcome], measure, outcome_vocabulary(evidence))[0]
-    sources = Sources.of(evidence.table("sources"))
+    sources = sources_of(evidence)
     rows = evidence.select(**criteria).table("trials")
     effects, unused = usable_effects(rows, question, use, criteria, sources)
     if not effects:
@@ -170,7 +177,7 @@ def unanswered_question(
     """Return the record of a question that no usable row answers, with the rows that were found."""
     question = questions([outcome], measure, outcome_vocabulary(evidence))[0]
     rows = evidence.select(**criteria).table("trials")
-    _, unused = usable_effects(rows, question, use, criteria, Sources.of(evidence.table("sources")))
+    _, unused = usable_effects(rows, question, use, criteria, sources_of(evidence))
     return _no_answer(question, unused)
 
 
@@ -194,6 +201,7 @@ def pool(
     prior: str | TauPrior | None = None,
     use: str = "primary",
     level: float = 0.95,
+    risk_weights: Mapping[str, float] | None = None,
     **criteria: Unpack[Which],
 ) -> PoolResult:
     """Pool the evidence that a selection leaves, overall and by group, with both statistical schools.
@@ -218,9 +226,13 @@ def pool(
         "sensitivity" adds rows that the evidence marks so.
     level : float
         Of every interval.
+    risk_weights : mapping, optional
+        Weight of each risk of bias (low, some, high, unclear, none: not judged), above 0 and up to 1: variances are
+        divided by it. See `igfmeta.synthesis.risk_weights`.
     **criteria
         The selection: agent_class, agent, tumor, tumor_group, phase, design, year, biomarker, regimen, partners,
-        contrast, study. Single-arm results are of monotherapy unless `regimen` says otherwise; comparisons are those
+        contrast, study, risk_of_bias.
+        Single-arm results are of monotherapy unless `regimen` says otherwise; comparisons are those
         that isolate the agent unless `contrast` says otherwise.
 
     Returns
@@ -245,10 +257,11 @@ def pool(
     use = check_choice("use", use, USE_LEVELS)
     methods = Methods(method=method, ci=ci, pi=pi, level=check_level(level))
     tau_prior = parse_tau_prior(prior) if isinstance(prior, str) else prior
+    weights = checked_weights(risk_weights)
     wanted = [outcome] if isinstance(outcome, str) else outcome
     asked = questions(wanted, measure, outcome_vocabulary(evidence))
     rows = evidence.select(**criteria).table("trials")
-    sources = Sources.of(evidence.table("sources"))
+    sources = sources_of(evidence)
     grouped = grouper(by, evidence)
     answers: list[Answer] = []
     unanswered: list[NoAnswer] = []
@@ -257,7 +270,10 @@ def pool(
         if not effects:
             unanswered.append(_no_answer(question, unused))
             continue
-        parts = _parts(effects, grouped(effects), question, sources, level)
+        parts = [
+            (key, label, weighted(studies, weights, question, level=level))
+            for key, label, studies in _parts(effects, grouped(effects), question, sources, level)
+        ]
         prior = tau_prior or default_tau_prior(question.measure)
         fits = _fits([studies for _, _, studies in parts], question, methods, prior)
         groups = [_group(*part, *fit, question) for part, fit in zip(parts, fits, strict=True)]
@@ -270,12 +286,14 @@ def pool(
                 between=_between(groups[1:]),
                 hierarchy=group_hierarchy([g.studies for g in groups[1:]], question, by=by, level=methods.level),
                 unused=tuple(unused),
-                remarks=remarks.of_answer(question, groups[0].studies),
+                remarks=(*remarks.of_answer(question, groups[0].studies), *filter(None, [remark(weights)])),
             )
         )
     if not answers:
         raise NothingToPool("\n".join(missing.reason for missing in unanswered))
     selection = {"outcome": tuple(wanted or ()), "by": by, "measure": measure, "use": use, **criteria}
+    if risk_weights:
+        selection["risk_weights"] = {name: weight for name, weight in weights.items() if weight != 1}
     return PoolResult(
         answers=tuple(answers),
         unanswered=tuple(unanswered),

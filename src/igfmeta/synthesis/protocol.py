@@ -78,6 +78,7 @@ class Eligibility(Part):
     partners: Texts | None = Field(None, description="kinds of partner")
     contrast: Texts | None = Field(None, description="what a comparison isolates")
     study: Texts | None = Field(None, description="studies")
+    risk_of_bias: Texts | None = Field(None, description="risks of bias: low, some, high, unclear, none")
     use: Use = Field("primary", description="primary, or sensitivity to add the rows marked so")
 
     def criteria(self) -> dict[str, Any]:

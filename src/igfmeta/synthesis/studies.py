@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from igfmeta.effects import shared_control
 from igfmeta.effects.one_arm import proportion_interval
 from igfmeta.effects.scales import natural
 from igfmeta.evidence.explain import citation_of
+from igfmeta.evidence.risk_of_bias import NOT_JUDGED, overall
 from igfmeta.numerics import t_quantile
 from igfmeta.synthesis.eligibility import Row
 from igfmeta.synthesis.questions import PROPORTIONS
@@ -26,21 +27,24 @@ MARKS = {
     "a": "The covariance of the shared control arm is assumed (half the mean variance).",
     "1": "The source prints a one-sided p-value.",
     "2": "A sensitivity row of the evidence table.",
+    "r": "Variance divided by a weight for the risk of bias.",
     "i": "The printed interval is asymmetric on the log scale by more than rounding explains.",
 }
 
 
 @dataclass(frozen=True)
 class Sources:
-    """The sources by source_id, and the surnames of their first authors by their letters."""
+    """The sources by source_id, surnames of first authors by their letters, and the risk of bias of each study."""
 
     rows: Mapping[str, Mapping[str, Any]]
     surnames: Mapping[str, str]
+    risks: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, rows: Sequence[Mapping[str, Any]]) -> Sources:
+    def of(cls, rows: Sequence[Mapping[str, Any]], *, judgements: Sequence[Mapping[str, Any]] = ()) -> Sources:
         surnames = [_surname(row["first_author"]) for row in rows]
-        return cls({row["source_id"]: row for row in rows}, {_letters(name): name for name in surnames if name})
+        named = {_letters(name): name for name in surnames if name}
+        return cls({row["source_id"]: row for row in rows}, named, overall(judgements))
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,8 @@ class Study:
         Events and patients (experimental, control); NaN where unknown or where rows were combined.
     derivation : str
         The rule that gave the effect.
+    risk : str
+        Risk of bias, the worst of the domains: low, unclear, some, high; none where it was not judged.
     marks : tuple of str
         Keys of `MARKS`.
     """
@@ -87,6 +93,7 @@ class Study:
     citation: str
     href: str | None
     reported: tuple[str, ...]
+    risk: str = NOT_JUDGED
 
 
 def _surname(author: str) -> str:
@@ -261,6 +268,7 @@ def _study(
         citation=citation_of(source) if source else row["source_id"],
         href=_href(source),
         reported=tuple(reported_numbers(effect.row) for effect in effects),
+        risk=sources.risks.get(row["study_id"], NOT_JUDGED),
     )
 
 

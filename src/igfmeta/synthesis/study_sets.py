@@ -10,6 +10,7 @@ import numpy as np
 
 from igfmeta.effects.scales import natural, null_value
 from igfmeta.errors import InputError, NothingToPool, Problem, check_choice
+from igfmeta.evidence.risk_of_bias import NOT_JUDGED
 from igfmeta.numerics import Floats, Mask
 from igfmeta.synthesis.inputs import Columns, effects_from
 from igfmeta.synthesis.results import Answer, Group, PoolResult, finite
@@ -135,6 +136,7 @@ def _set_of_group(answer: Answer, group: Group, attribute: str | None, *, origin
     counts = np.array([study.counts for study in studies], dtype=float).reshape(-1, 4)
     one_arm = answer.question.arms == "single_arm"
     by_group = group is not answer.overall
+    risks = tuple(study.risk for study in studies)
     return StudySet(
         name=file_name(f"{name} {group.key}" if by_group else name),
         label=f"{answer.question.label}, {group.label}" if by_group else answer.question.label,
@@ -148,7 +150,7 @@ def _set_of_group(answer: Answer, group: Group, attribute: str | None, *, origin
         events=counts[:, 0] if one_arm else counts[:, 0] + counts[:, 2],
         years=np.array([study.year for study in studies], dtype=float),
         clusters=None if attribute is None else tuple(_cluster(study, attribute) for study in studies),
-        risks=None,
+        risks=risks if any(risk != NOT_JUDGED for risk in risks) else None,
         n_harmonic=group.n_harmonic,
         unused=(),
         origin=origin,

@@ -36,6 +36,7 @@ class Table:
     rows: tuple[Row, ...]
     sources: Mapping[str, Row]
     outcomes: Mapping[str, Row]
+    studies: Mapping[str, frozenset[str]]
 
     @classmethod
     def of(cls, evidence: Evidence, name: str) -> Table:
@@ -44,7 +45,16 @@ class Table:
             rows=evidence.table(name),
             sources={row["source_id"]: row for row in evidence.table("sources")},
             outcomes={row["outcome"]: row for row in evidence.table("outcomes")},
+            studies=_rows_of_studies(evidence.table("trials")),
         )
+
+
+def _rows_of_studies(trials: Sequence[Row]) -> dict[str, frozenset[str]]:
+    """Return the rows of trials of each study."""
+    found: dict[str, set[str]] = {}
+    for row in trials:
+        found.setdefault(row["study_id"], set()).add(row["row_id"])
+    return {study: frozenset(rows) for study, rows in found.items()}
 
 
 Check = Callable[[Table], Iterator[Remark]]
@@ -103,9 +113,11 @@ def _plain(value: float | str) -> float | str | None:
 
 
 def row_id_of(row: Row) -> str:
-    """Return the identity of a row; an exposure group is named by its study, cancer, subgroup, marker and number."""
+    """Return the identity of a row; an exposure group is named by its study, cancer, subgroup, marker, number."""
     if "row_id" in row:
         return str(row["row_id"])
+    if "judgement" in row:
+        return f"{row['study_id']}/{row['tool']}/{row['domain']}"
     group = f"{row['group_index']:.0f}"
     return "/".join(str(part) for part in (row["study_id"], row["cancer"], row["subgroup"], row["biomarker"], group))
 

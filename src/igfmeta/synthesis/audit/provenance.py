@@ -77,3 +77,15 @@ def single_extraction(row: Row) -> Iterator[Remark]:
     """Two people read every primary number."""
     if row["use"] == "primary" and row["extraction"] != "double":
         yield Remark(row, "One reader only: a second has not confirmed the numbers of this primary row.")
+
+
+def judgement_of_nothing(table: Table) -> Iterator[Remark]:
+    """A judgement of the risk of bias is of a study that there is, and follows from a row that there is."""
+    for row in table.rows:
+        rows = table.studies.get(row["study_id"])
+        if rows is None:
+            yield Remark(row, f"No row of trials is of {row['study_id']}: the judgement is of nothing.")
+        elif row["derived"] and row["derived"] not in rows:
+            yield Remark(
+                row, f"The judgement follows from row {row['derived']!r}, which {row['study_id']} does not have."
+            )

@@ -79,6 +79,8 @@ RULES: tuple[Rule, ...] = (
          "note", ("trials", "associations"), provenance.second_hand, _GOTZSCHE),
     Rule("no_locator", "Does a row say where in its source it was read?",
          "note", ("trials", "associations"), each_row(provenance.no_locator), _PRISMA),
+    Rule("judgement_of_nothing", "Is a judgement of the risk of bias of a study that there is?",
+         "warning", ("risk_of_bias",), provenance.judgement_of_nothing, "Sterne et al. 2019, BMJ 366:l4898 (RoB 2)"),
     Rule("single_extraction", "Did two people read every primary number?",
          "note", _TRIALS, each_row(provenance.single_extraction), "Buscemi et al. 2006, J Clin Epidemiol 59:697"),
 )  # fmt: skip

@@ -16,7 +16,7 @@ from igfmeta.synthesis.audit.findings import (
 from igfmeta.synthesis.audit.registry import RULES
 from igfmeta.version import __version__
 
-TABLES = ("trials", "associations", "dose_response")
+TABLES = ("trials", "associations", "dose_response", "risk_of_bias")
 
 
 def audit(evidence: Evidence) -> AuditResult:
