@@ -137,6 +137,27 @@ def test_one_row_in_every_study_makes_the_working_models_agree(rng):
     )
 
 
+@pytest.mark.parametrize("working", WORKING_NAMES)
+def test_identical_effects_are_not_certainty(working):
+    fit = fit_robust([0.5] * 6, [0.1, 0.2, 0.1, 0.3, 0.2, 0.2], list("aabbcd"), working=working)
+    one = fit.coefficients[0]
+    assert one.estimate == pytest.approx(0.5)
+    assert (one.se, one.p_value, one.ci_lower) == (None, None, None)
+    assert "no spread among a few studies is not certainty" in fit.remarks[0]
+
+
+def test_a_coefficient_of_one_cluster_is_found_however_it_is_coded(rng):
+    y, v, _ = _data(rng)
+    own = np.array([c == "b" for c in CLUSTERS], dtype=float)
+    coded = [np.column_stack([np.ones(len(y)), own]), np.column_stack([1 - own, own])]
+    fits = [fit_robust(y, v, CLUSTERS, x=x, working="CORR") for x in coded]
+    for fit in fits:
+        assert fit.coefficients[0].se is not None
+        assert fit.coefficients[1].se is None
+        with pytest.raises(NothingToPool, match="rests on one cluster alone"):
+            fit.test([[0.0, 1.0]])
+
+
 #: Options that are refused, and a part of what is said.
 REFUSED = [
     ({"working": "CH"}, "accepted are CHE, CORR, HIER or RE"),

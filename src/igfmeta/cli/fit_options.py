@@ -126,6 +126,22 @@ class GlmmOptions:
 
 
 @dataclass
+class RobustOptions:
+    """The options of the model robust, which heeds --mods, --cluster and --rho too."""
+
+    working: Annotated[
+        str,
+        option(
+            "What the weights take the dependence to be: CHE (correlated and hierarchical effects), CORR, HIER, RE.",
+            panel="Model robust",
+        ),
+    ] = "CHE"
+    adjustment: Annotated[
+        str, option("Small-sample adjustment of the variances: CR2, CR1, CR0.", panel="Model robust")
+    ] = "CR2"
+
+
+@dataclass
 class MultilevelOptions:
     """The options of the model multilevel; its method is REML or ML."""
 
@@ -238,7 +254,14 @@ class BatchOptions:
 
 @dataclass
 class FitRequest(
-    BatchOptions, RegressionOptions, MultilevelOptions, GlmmOptions, RandomOptions, CommonOptions, TableOptions
+    BatchOptions,
+    RegressionOptions,
+    MultilevelOptions,
+    RobustOptions,
+    GlmmOptions,
+    RandomOptions,
+    CommonOptions,
+    TableOptions,
 ):
     """Every option of `fit` about the table and the model; bases are listed from the last to the first in the help."""
 

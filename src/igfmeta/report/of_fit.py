@@ -12,6 +12,7 @@ TABLES = {
     "FitResult": "igfmeta.report.fit_summary",
     "MetaRegression": "igfmeta.report.regress_summary",
     "MultilevelResult": "igfmeta.report.multilevel_summary",
+    "RobustResult": "igfmeta.report.robust_summary",
 }
 
 

@@ -63,6 +63,11 @@ MODELS: dict[str, FitModel] = {
         "Konstantopoulos 2011; van Houwelingen, Arends & Stijnen 2002",
         "igfmeta.synthesis.fit_multilevel:fit_multilevel",
     ),
+    "robust": FitModel(
+        "several effects of a study, with robust variances (--cluster)",
+        "Hedges, Tipton & Johnson 2010; Pustejovsky & Tipton 2018",
+        "igfmeta.synthesis.fit_robust:fit_robust",
+    ),
     "beta-binomial": FitModel(
         "rates that vary as a beta distribution (PLO, OR); studies without an event count",
         "Kuss 2015",

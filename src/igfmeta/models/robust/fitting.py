@@ -20,6 +20,9 @@ from igfmeta.numerics import Floats, Mask, t_quantile, t_two_sided
 #: Assumed correlation of sampling errors within a study where none is given (Hedges, Tipton & Johnson 2010).
 RHO = 0.8
 
+#: Residuals below this many rounding errors of the effects are an exact fit.
+EXACT = 64 * float(np.finfo(float).eps)
+
 #: Degrees of freedom below which a p-value of CR2 is not to be relied on (Tipton 2015, Psychol Methods 20:375).
 FEW_DF = 4.0
 
@@ -176,9 +179,10 @@ def fit_robust(
     k = adjusted(fit, adjustment)
     every = np.eye(design.shape[1])
     tested = every[np.ptp(design, axis=0) > 0]
+    exact = max(float(np.abs(e).max()) for e in fit.e) <= EXACT * float(np.abs(y).max())
     lone = rests_on_one(fit, every)
-    coefficients = _coefficients(fit, k, labels, lone, level)
-    testable = len(tested) > 0 and not rests_on_one(fit, tested).any()
+    coefficients = _coefficients(fit, k, labels, lone | exact, level)
+    testable = len(tested) > 0 and not exact and not rests_on_one(fit, tested).any()
     return RobustFit(
         k=len(y),
         clusters=len(rows),
@@ -193,7 +197,7 @@ def fit_robust(
         level=level,
         weights=_weights(covariances, fit, len(y)),
         vcov=robust_vcov(fit, k),
-        remarks=tuple(_remarks(coefficients, covariances, rows, adjustment)),
+        remarks=tuple(_remarks(coefficients, covariances, rows, adjustment, exact)),
         clustered=fit,
     )
 
@@ -259,13 +263,22 @@ def _weights(covariances: Covariances, fit: Clustered, k: int) -> Floats:
 
 
 def _remarks(
-    coefficients: Sequence[RobustCoefficient], covariances: Covariances, rows: Sequence[Any], adjustment: str
+    coefficients: Sequence[RobustCoefficient],
+    covariances: Covariances,
+    rows: Sequence[Any],
+    adjustment: str,
+    exact: bool,
 ) -> list[str]:
     said = []
-    lone = [each.name for each in coefficients if each.df is None]
+    if exact:
+        said.append(
+            "The effects are identical or fitted exactly: there is nothing from which a robust variance could be "
+            "estimated, and no spread among a few studies is not certainty. Model SE is all there is."
+        )
+    lone = [] if exact else [each.name for each in coefficients if each.df is None]
     if lone:
         said.append(
-            f"{', '.join(lone)} would have no estimate without one of the clusters: the residuals say nothing of its "
+            f"{', '.join(lone)} would have no estimate without one of the clusters: the residuals say nothing of the "
             "variance, and no robust standard error can be given."
         )
     few = [each.name for each in coefficients if each.df is not None and each.df < FEW_DF]
