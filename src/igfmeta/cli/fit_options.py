@@ -172,10 +172,18 @@ class MultilevelOptions:
     ] = None
     cluster: Annotated[
         str | None,
-        option("Rows whose sampling errors are correlated by --rho.", panel=_MULTILEVEL, metavar="COLUMN"),
+        option(
+            "Rows whose sampling errors are correlated by --rho; in model robust the study of each row (default "
+            "--study).",
+            panel=_MULTILEVEL,
+            metavar="COLUMN",
+        ),
     ] = None
     rho: Annotated[
-        float | None, option("Their assumed correlation; others are tried too.", panel=_MULTILEVEL, metavar="NUMBER")
+        float | None,
+        option(
+            "Their assumed correlation; others are tried too. In model robust 0.8.", panel=_MULTILEVEL, metavar="NUMBER"
+        ),
     ] = None
     test: Annotated[
         str,

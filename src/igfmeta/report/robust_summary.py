@@ -105,11 +105,12 @@ def sweep_table(result: RobustResult) -> SummaryTable:
         for rho, fit in result.sweep
         for i, each in enumerate(fit.coefficients)
     )  # fmt: skip
+    shown = f"{_what(result)}\n({100 * result.fit.level:g} % CI)"
     return SummaryTable(
         title="Under other assumed correlations of sampling errors within a cluster",
         columns=(
-            Column("rho"), Column("Effect", numeric=False), Column(f"{_what(result)}\n({100 * result.fit.level:g} % CI)"),
-            Column("df"), Column("tau2"), Column("omega2"),
+            Column("rho"), Column("Effect", numeric=False), Column(shown), Column("df"), Column("tau2"),
+            Column("omega2"),
         ),
         rows=rows,
         set_apart=frozenset(),

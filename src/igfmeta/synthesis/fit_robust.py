@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -230,11 +229,9 @@ def _row_number(frame: pd.DataFrame, at: int) -> int:
     return int(frame.index[at]) if frame.index.name == "row" else at + 1
 
 
-def _rows(
-    table: pd.DataFrame, effects: Any, cluster: str, study: str | None, fit: RobustFit
-) -> tuple[RobustRow, ...]:
+def _rows(table: pd.DataFrame, effects: Any, cluster: str, study: str | None, fit: RobustFit) -> tuple[RobustRow, ...]:
     sizes, usable = effects.sizes, effects.usable
-    weights: Sequence[float] = np.cumsum(usable) - 1
+    position = np.cumsum(usable) - 1
     labels = table[study].tolist() if study is not None else [f"Row {_row_number(table, i)}" for i in range(len(table))]
     return tuple(
         RobustRow(
@@ -243,7 +240,7 @@ def _rows(
             cluster=str(table[cluster].iloc[i]),
             yi=float(sizes.yi[i]) if usable[i] else None,
             vi=float(sizes.vi[i]) if usable[i] else None,
-            weight=float(fit.weights[int(weights[i])]) if usable[i] else None,
+            weight=float(fit.weights[position[i]]) if usable[i] else None,
             derivation=sizes.derivation[i],
             reason=sizes.reason[i],
         )
