@@ -24,6 +24,7 @@ from igfmeta.cli.dose import dose
 from igfmeta.cli.evidence import evidence_app
 from igfmeta.cli.fit import fit
 from igfmeta.cli.forest import forest
+from igfmeta.cli.import_ import import_
 from igfmeta.cli.influence import influence
 from igfmeta.cli.joint import joint
 from igfmeta.cli.km import km
@@ -67,6 +68,7 @@ app.command()(dose)
 app.command()(triangulate)
 app.command()(km)
 app.command()(audit)
+app.command("import")(import_)
 app.command()(report)
 app.command()(verify)
 app.command()(diff)

@@ -52,7 +52,9 @@ class RowExplanation:
             return ", ".join(f"{name} {value}" for name, value in pairs.items())
 
         used = self.use + (f": {self.use_reason}" if self.use_reason else "")
-        read = {"double": "two independent readings agree", "single": "one reading"}.get(self.extraction, "not stated")
+        read = {"double": "two independent readings agree", "single": "one reading", "registry": "registry record"}.get(
+            self.extraction, "not stated"
+        )
         lines = [
             f"{self.row_id} ({self.outcome})" if self.outcome else self.row_id,
             *(f"  {name.replace('_', ' ')}: {value}" for name, value in self.about.items()),

@@ -80,6 +80,17 @@ def _decoded(content: bytes, file: str) -> str:
         raise InputError(Problem(message, file=file, row=row)) from None
 
 
+def table_of_text(content: bytes, file: str) -> RawTable:
+    """Return a table from the bytes of a CSV file (comma, semicolon or tab); raises as `read_table`."""
+    return _from_text(_decoded(content, file), file)
+
+
+def table_of_cells(rows: Sequence[Sequence[Any]], file: str) -> RawTable:
+    """Return a table from typed cells, its header the first row that is not blank; raises as `read_table`."""
+    records = [(number, [_cell(value) for value in row]) for number, row in enumerate(rows, start=1)]
+    return _assembled([(number, cells) for number, cells in records if any(cells)], file)
+
+
 def delimiter_of(text: str) -> str:
     """Return the separator of the header line: the most frequent of comma, semicolon and tab outside quotes."""
     header, quoted, counts = text.lstrip("\r\n").split("\n", 1)[0], False, dict.fromkeys(",;\t", 0)

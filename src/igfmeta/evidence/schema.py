@@ -29,7 +29,7 @@ Contrast = Literal["add_on", "head_to_head", "confounded", "no_igf_free_control"
 TrialMeasure = Literal["HR", "events", "median"]
 Sided = Literal["1", "2", "unknown"]
 Use = Literal["primary", "sensitivity", "exclude"]
-Extraction = Literal["double", "single"]
+Extraction = Literal["double", "single", "registry"]
 YesNo = Literal["yes", "no"]
 
 
@@ -87,7 +87,10 @@ class TrialRow(Row):
     use_reason: Text = Field("", description="Why not primary")
     source_id: Key = Field(description="Where the number was read")
     locator: Text = Field("", description="Where in the source")
-    extraction: Extraction | None = Field(None, description="double: two independent readings agree on every value")
+    extraction: Extraction | None = Field(
+        None,
+        description="double: two independent readings agree on every value; registry: a registry's record",
+    )
     note: Text = Field("", description="Remarks; the horizon of a rate")
 
 

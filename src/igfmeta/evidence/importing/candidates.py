@@ -1,0 +1,152 @@
+"""What an import gives: candidate rows as text, what was ambiguous, and what has no place in the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from igfmeta.evidence.reading import RawTable
+from igfmeta.evidence.schema import TABLES
+from igfmeta.evidence.validation import typed_rows
+
+TRIAL_COLUMNS = tuple(TABLES["trials"].model_fields)
+SOURCE_COLUMNS = tuple(TABLES["sources"].model_fields)
+
+#: Every candidate is kept out of pools until a person has compared it with its source.
+UNCHECKED = {"use": "exclude", "use_reason": "imported; not yet compared with its source"}
+
+#: Columns that a row of `trials` needs and that an import may have to leave blank.
+NEEDED = ("agent", "agent_class", "tumor_type", "regimen", "contrast", "outcome")
+
+#: Columns that a row of `sources` needs.
+NEEDED_OF_SOURCES = ("type", "status")
+
+#: Stands for every row of the import.
+ALL_ROWS = "every row"
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A cell that a person has to settle: which row and column, where in the file, what was found, what to decide."""
+
+    row_id: str
+    column: str
+    place: str
+    found: str
+    question: str
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Something that the file reports and no column holds, and why."""
+
+    place: str
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Imported:
+    """Candidate rows of `trials` and of `sources`, all cells as text; nothing of it is in the evidence.
+
+    Attributes
+    ----------
+    format, file : str
+    rows, sources : tuple of mapping
+        Column -> cell, every column of the table.
+    doubts : tuple of Doubt
+    left_out : tuple of LeftOut
+    """
+
+    format: str
+    file: str
+    rows: tuple[Mapping[str, str], ...]
+    sources: tuple[Mapping[str, str], ...]
+    doubts: tuple[Doubt, ...]
+    left_out: tuple[LeftOut, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything, for JSON."""
+        return {
+            "format": self.format,
+            "file": self.file,
+            "rows": [dict(row) for row in self.rows],
+            "sources": [dict(row) for row in self.sources],
+            "ambiguous": [vars(each) for each in self.doubts],
+            "left_out": [vars(each) for each in self.left_out],
+        }
+
+
+@dataclass
+class Collector:
+    """Rows, doubts and what is left out, as a file is read."""
+
+    rows: list[dict[str, str]] = field(default_factory=list)
+    sources: list[dict[str, str]] = field(default_factory=list)
+    doubts: list[Doubt] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+    places: dict[str, str] = field(default_factory=dict)
+
+    def row(self, place: str, cells: Mapping[str, str], doubts: Sequence[tuple[str, str, str]] = ()) -> None:
+        """Add a candidate row; `doubts` are (column, found, question)."""
+        study = cells.get("study_id", "")
+        number = 1 + sum(row["study_id"] == study for row in self.rows)
+        row_id = f"{study or 'row'}-{number:02d}"
+        filled = {name: cells.get(name, "").strip() for name in TRIAL_COLUMNS} | UNCHECKED
+        self.rows.append({**filled, "row_id": row_id, "locator": place})
+        self.places[row_id] = place
+        self.doubts += [Doubt(row_id, column, place, found, question) for column, found, question in doubts]
+
+    def source(self, cells: Mapping[str, str]) -> None:
+        """Add a candidate row of `sources`, once."""
+        filled = {name: cells.get(name, "").strip() for name in SOURCE_COLUMNS}
+        if all(row["source_id"] != filled["source_id"] for row in self.sources):
+            self.sources.append(filled)
+
+    def skip(self, place: str, what: str, reason: str) -> None:
+        """Note something that has no column."""
+        self.left_out.append(LeftOut(place, what, reason))
+
+    def finished(self, kind: str, file: str) -> Imported:
+        """Return the import: cells that the schema refuses are blank and listed, as are needed ones left blank."""
+        self._refused("trials", self.rows, "row_id", file)
+        self._refused("sources", self.sources, "source_id", file)
+        doubts = [*self._blanks(), *self.doubts]
+        return Imported(kind, file, tuple(self.rows), tuple(self.sources), tuple(doubts), tuple(self.left_out))
+
+    def _refused(self, table: str, rows: list[dict[str, str]], key: str, file: str) -> None:
+        header = tuple(TABLES[table].model_fields)
+        raw = RawTable(file, header, tuple(tuple(r[n] for n in header) for r in rows), tuple(range(len(rows))))
+        for problem in typed_rows(table, raw)[1]:
+            if problem.row is None or problem.column is None or not rows[problem.row][problem.column]:
+                continue
+            row = rows[problem.row]
+            place = self.places.get(row[key], "")
+            self.doubts.append(Doubt(row[key], problem.column, place, row[problem.column], problem.message))
+            row[problem.column] = ""
+
+    def _blanks(self) -> list[Doubt]:
+        told = {(doubt.row_id, doubt.column) for doubt in self.doubts}
+        out = []
+        for column in NEEDED:
+            blank = [row for row in self.rows if not row[column] and (of_study(row["study_id"]), column) not in told]
+            missing = [row["row_id"] for row in blank if (row["row_id"], column) not in told]
+            if not missing:
+                continue
+            question = f"the file does not say it in the words of the tables; fill {column} in."
+            if len(missing) == len(self.rows):
+                out.append(Doubt(ALL_ROWS, column, "", "", question))
+            else:
+                out += [Doubt(row_id, column, self.places[row_id], "", question) for row_id in missing]
+        return out + [
+            Doubt(row["source_id"], column, "", "", f"the file does not say it; fill {column} in.")
+            for row in self.sources
+            for column in NEEDED_OF_SOURCES
+            if not row[column] and (row["source_id"], column) not in told
+        ]
+
+
+def of_study(study_id: str) -> str:
+    """Return what stands for every row of a study."""
+    return f"{study_id}-*"

@@ -1,0 +1,70 @@
+"""One study from ClinicalTrials.gov by its number: bounded in time and size, tried again where the server is busy."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable
+
+from igfmeta.errors import InputError
+from igfmeta.evidence.importing.uploads import LARGEST, Upload
+
+ADDRESS = "https://clinicaltrials.gov/api/v2/studies"
+
+#: Answers after which asking again may help.
+BUSY = (429, 500, 502, 503, 504)
+ATTEMPTS, TIMEOUT, FIRST_WAIT = 3, 20.0, 1.0
+
+
+def fetch_study(
+    nct_id: str, *, address: str = ADDRESS, timeout: float = TIMEOUT, wait: Callable[[float], None] = time.sleep
+) -> Upload:
+    """Return the record of a study as the registry's API gives it.
+
+    Parameters
+    ----------
+    nct_id : str
+        NCT and eight digits.
+    address : str
+        Of the API, without the number.
+    timeout : float
+        Seconds that one attempt may take to connect, and between two pieces of the answer.
+    wait : callable
+        Sleeps between attempts, for twice as long each time.
+
+    Raises
+    ------
+    InputError
+        Another number, no such study, no answer; the message says what the server said.
+    """
+    if re.fullmatch(r"NCT\d{8}", nct_id) is None:
+        raise InputError(f"--fetch was {nct_id!r}; accepted is NCT and eight digits, such as NCT00769483.")
+    try:
+        import httpx
+    except ImportError:
+        raise InputError("--fetch needs the extra packages of igfmeta[fetch]; install them, or give a file.") from None
+    said = ""
+    with httpx.Client(timeout=timeout, follow_redirects=False) as client:
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                wait(FIRST_WAIT * 2 ** (attempt - 1))
+            try:
+                with client.stream("GET", f"{address.rstrip('/')}/{nct_id}", params={"format": "json"}) as answer:
+                    if answer.status_code == 200:
+                        return Upload(f"{nct_id}.json", _body(answer.iter_bytes(), nct_id))
+                    said = f"the server answered {answer.status_code}"
+                    if answer.status_code not in BUSY:
+                        break
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                said = f"{type(error).__name__}: {error}".rstrip(": ")
+    hint = "there is no such study" if said.endswith(" 404") else "download its JSON and import the file"
+    raise InputError(f"{nct_id} could not be fetched from {address} ({said}); {hint}.")
+
+
+def _body(pieces: Iterable[bytes], nct_id: str) -> bytes:
+    data = b""
+    for piece in pieces:
+        data += piece
+        if len(data) > LARGEST:
+            raise InputError(f"The record of {nct_id} is larger than {LARGEST // 10**6} MB; it was not read.")
+    return data

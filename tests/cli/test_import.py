@@ -1,0 +1,78 @@
+"""`igfmeta import` as a user meets it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+FILES = Path(__file__).parents[1] / "evidence" / "importing" / "files"
+
+
+def test_candidates_sources_and_what_to_settle(run, tmp_path):
+    to, sources = tmp_path / "candidates.csv", tmp_path / "sources.csv"
+    status, out, err = run("import", FILES / "NCT09000001.json", "--to", to, "--sources", sources)
+    assert status == 0
+    assert "Ambiguous: to settle before a row is used" in out
+    assert "nothing was added to the evidence" in out
+    assert err.count("Written") == 2
+    assert to.read_text().startswith("row_id,study_id,trial_name,nct_id")
+    assert "NCT09000001" in sources.read_text()
+
+
+def test_json_has_everything(run):
+    status, out, _ = run("import", FILES / "review.rm5", "--format", "json")
+    assert status == 0
+    found = json.loads(out)
+    assert set(found) == {"format", "file", "rows", "sources", "ambiguous", "left_out"}
+
+
+def test_completed_candidates_load_as_evidence(run, tmp_path):
+    """The columns, types and words of a candidate are those of the evidence, once a person has filled it in."""
+    import pandas as pd
+
+    from igfmeta.evidence import load_evidence
+
+    to = tmp_path / "candidates.csv"
+    assert run("import", FILES / "NCT09000001.json", "--to", to)[0] == 0
+    frame = pd.read_csv(to, dtype=str, keep_default_na=False)
+    frame["regimen"], frame["contrast"], frame["partners"] = "combination", "add_on", "chemotherapy"
+    frame.loc[frame["outcome"] == "", "outcome"] = "pfs_rate"
+    frame.to_csv(to, index=False)
+    loaded = load_evidence(to).trials
+    assert loaded["extraction"].tolist() == ["registry"] * 4
+    assert loaded["estimate"].iloc[0] == 1.03
+
+
+def test_text_that_a_spreadsheet_would_run_is_defused(run, tmp_path):
+    (tmp_path / "a.csv").write_text("study,ai,n1i,ci,n2i\n=cmd(),1,2,1,2\n")
+    assert run("import", tmp_path / "a.csv", "--to", tmp_path / "c.csv")[0] == 0
+    assert ",'=cmd()," in (tmp_path / "c.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        ([], 2, "Give either a file or --fetch"),
+        ([FILES / "yi.csv", "--fetch", "NCT00000001"], 2, "Give either a file or --fetch"),
+        ([FILES / "yi.csv", "--to", "a.xlsx"], 2, "accepted is .csv"),
+        ([FILES / "yi.csv", "--to", "a.csv", "--sources", "a.csv"], 2, "give two files"),
+        ([FILES / "yi.csv", "--address", "http://x"], 2, "--address says whom --fetch asks"),
+        ([FILES / "yi.csv", "--format", "xml"], 2, "--format was 'xml'"),
+        ([FILES / "none.csv"], 2, "There is no file"),
+        (["--fetch", "12"], 2, "NCT and eight digits"),
+    ],
+)
+def test_what_cannot_be_done_is_a_sentence(run, arguments, status, message):
+    got, out, err = run("import", *arguments)
+    assert got == status
+    assert message in err
+    assert out == ""
+
+
+def test_a_record_without_results_is_no_answer(run, tmp_path):
+    (tmp_path / "a.rm5").write_text("<COCHRANE_REVIEW/>")
+    status, _, err = run("import", tmp_path / "a.rm5")
+    assert status == 3
+    assert "holds nothing that the tables have columns for" in err
