@@ -95,7 +95,7 @@ CELLS = [
     ({"source_id": ""}, "source_id", "is blank; a value is needed"),
     ({"source_id": "s9"}, "source_id", "found 's9'; accepted are bad or s1"),
     ({"source_id": "bad"}, "use", "the source 'bad' is retracted; accepted is exclude"),
-    ({"extraction": "triple"}, "extraction", "double or single"),
+    ({"extraction": "triple"}, "extraction", "double, single or registry"),
     ({"study_id": ""}, "study_id", "is blank; a value is needed"),
 ]
 
