@@ -226,6 +226,9 @@ def test_moderators_of_a_protocol_are_regressed_on_and_those_that_cannot_be_say_
         isinstance(b, DataTable) and b.table.title == "Overall survival: regression on year" for b in section.blocks
     )
     assert any("n_exp" in getattr(block, "text", "") for block in section.blocks)
+    titles = [getattr(block, "title", getattr(getattr(block, "table", None), "title", "")) for block in section.blocks]
+    assert titles.count("Overall survival: regression on year") == 2  # the table of tests, and its figure
+    assert "Overall survival: regression on year, posterior" in titles
 
 
 def test_every_fit_is_there_for_export(overview):

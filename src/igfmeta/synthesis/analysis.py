@@ -24,6 +24,7 @@ from igfmeta.synthesis.results import Answer, NoAnswer
 if TYPE_CHECKING:
     from igfmeta.synthesis.dose import DoseResult
     from igfmeta.synthesis.metaregression import RegressionResult
+    from igfmeta.synthesis.regress_results import MetaRegression
     from igfmeta.synthesis.risk_results import RiskResult
     from igfmeta.synthesis.triangulation_results import Triangulation
 
@@ -46,9 +47,10 @@ class VariantFit:
 
 @dataclass(frozen=True, eq=False)
 class ModeratorFit:
-    """A meta-regression of one outcome on one column of the evidence, or why there is none."""
+    """Meta-regressions of one outcome on one column of the evidence by both schools, or why there is none."""
 
     name: str
+    regression: MetaRegression | None
     result: RegressionResult | None
     reason: str | None
 
@@ -346,8 +348,20 @@ def _variant(protocol: Protocol, variant: Variant, spec: Outcome, evidence: Evid
 
 def _moderator(protocol: Protocol, name: str, spec: Outcome, evidence: Evidence) -> ModeratorFit:
     from igfmeta.synthesis.metaregression import metaregression
+    from igfmeta.synthesis.regress import regress
 
     try:
+        frequentist = regress(
+            evidence,
+            f"~ {name}",
+            outcome=spec.name,
+            measure=spec.measure,
+            use=protocol.eligibility.use,
+            method=protocol.model.method,
+            ci=protocol.model.ci,
+            level=protocol.model.level,
+            **protocol.eligibility.criteria(),
+        )
         found = metaregression(
             evidence,
             f"~ {name}",
@@ -359,5 +373,5 @@ def _moderator(protocol: Protocol, name: str, spec: Outcome, evidence: Evidence)
             **protocol.eligibility.criteria(),
         )
     except (NothingToPool, InputError) as error:
-        return ModeratorFit(name, None, str(error))
-    return ModeratorFit(name, found, None)
+        return ModeratorFit(name, None, None, str(error))
+    return ModeratorFit(name, frequentist, found, None)
