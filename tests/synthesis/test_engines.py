@@ -14,7 +14,8 @@ import pytest
 
 import igfmeta as im
 from igfmeta.bayes.mcmc.sampling import Plan
-from igfmeta.cli.bayes import rendered, show
+from igfmeta.cli.bayes import show
+from igfmeta.cli.output import rendered
 from igfmeta.report.hierarchy_summary import tables
 from igfmeta.synthesis import engines
 

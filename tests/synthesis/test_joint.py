@@ -12,7 +12,7 @@ import pytest
 
 import igfmeta as im
 from igfmeta.bayes.mcmc.sampling import Plan
-from igfmeta.cli.bayes import rendered
+from igfmeta.cli.output import rendered
 from igfmeta.report.joint_summary import tables
 from igfmeta.synthesis.joint import joint
 from igfmeta.synthesis.joint_inputs import checked_within, joint_data, outcome_data, reported_together

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 import igfmeta as im
-from igfmeta.cli.bayes import rendered
+from igfmeta.cli.output import rendered
 from igfmeta.report.regression_summary import tables
 from igfmeta.synthesis.metaregression import metaregression
 

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from igfmeta.cli.output import emit, rendered
 from igfmeta.cli.request import takes
-from igfmeta.cli.study_request import StudyRequest, rendered, save_all
+from igfmeta.cli.study_request import StudyRequest, save_all
 from igfmeta.errors import check_choice
 
 FORMATS = ("table", "json", "csv", "markdown")
@@ -53,7 +54,6 @@ def average(
     Gives inclusion Bayes factors, the effect with its probability of being exactly none, and how much more likely
     significant results are to be published. Nothing is sampled. --prior is that of tau.
     """
-    from igfmeta.cli.output import emit
     from igfmeta.report import average_summary
     from igfmeta.synthesis.averages import average_in
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
+from igfmeta.cli.output import Shown, emit, rendered
 from igfmeta.cli.request import Many, several, takes
 from igfmeta.cli.sampling import Drawn, sampling
 from igfmeta.errors import InputError, check_choice, listed
 from igfmeta.files import check_place
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from igfmeta.bayes.mcmc.sampling import Sampled
     from igfmeta.bayes.tau_priors import TauPrior
     from igfmeta.report.summary import SummaryTable
@@ -199,41 +198,17 @@ def _keep(sampled: Sampled | None, place: Path | None) -> None:
         typer.echo(f"Written: {place}", err=True)
 
 
-class Shown(Protocol):
-    """What a result must have to be shown in every format."""
+class Warned(Shown, Protocol):
+    """A result that may say that its draws cannot be trusted."""
 
     @property
-    def warnings(self) -> tuple[str, ...]: ...
-
-    def to_dict(self) -> dict[str, Any]: ...
-
-    def to_frame(self) -> pd.DataFrame: ...
+    def warnings(self) -> tuple[str, ...]:
+        """Return the sentences."""
 
 
-def show[R: Shown](result: R, tables: Callable[[R], Sequence[SummaryTable]], shape: str, output: Path | None) -> None:
+def show[R: Warned](result: R, tables: Callable[[R], Sequence[SummaryTable]], shape: str, output: Path | None) -> None:
     """Print a result in one of `FORMATS`, or write it to a file; warnings that a format cannot hold go to stderr."""
-    from igfmeta.cli.output import emit
-
     if shape == "csv":
         for warning in result.warnings:
             typer.echo(f"Warning: {warning}", err=True)
     emit(rendered(result, tables, shape), output)
-
-
-def rendered[R: Shown](result: R, tables: Callable[[R], Sequence[SummaryTable]], shape: str) -> str:
-    """Return a result in one of `FORMATS`."""
-    if shape == "json":
-        from igfmeta.cli.output import as_json
-
-        return as_json(result.to_dict())
-    if shape == "csv":
-        from igfmeta.report.spreadsheet import to_csv
-
-        return to_csv(result.to_frame())
-    if shape == "markdown":
-        from igfmeta.report.markdown import table_to_markdown
-
-        return "\n".join(map(table_to_markdown, tables(result)))
-    from igfmeta.cli.terminal import to_text
-
-    return "\n".join(map(to_text, tables(result)))

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from igfmeta.cli.output import emit, rendered
 from igfmeta.cli.request import Many, several, takes
-from igfmeta.cli.study_request import StudyRequest, plots_of, rendered, save_all
+from igfmeta.cli.study_request import StudyRequest, plots_of, save_all
 from igfmeta.errors import InputError, check_choice
 from igfmeta.models.bias.names import SELECTIONS, TEST_WORDS
 
@@ -69,7 +70,6 @@ def bias(
     ] = None,
 ) -> None:
     """Look for small-study effects: tests of asymmetry, adjusted effects, selection models."""
-    from igfmeta.cli.output import emit
     from igfmeta.report import bias_summary
     from igfmeta.synthesis.bias import BiasOptions, bias_in, refuse_if_all_are_small
 

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from igfmeta.evidence.tables import Evidence
-    from igfmeta.synthesis.dose import DoseResult
 
 FORMATS = ("table", "json", "csv", "markdown", "html")
 
@@ -106,7 +105,9 @@ def dose(
     output: Annotated[Path | None, _output("Write to this file instead.", "--output", "-o", metavar="FILE")] = None,
 ) -> None:
     """Pool dose-response curves: relative risks by exposure group, from the evidence or any table."""
-    from igfmeta.cli.output import emit
+    from igfmeta.cli.output import emit, rendered
+    from igfmeta.report.dose_summary import tables
+    from igfmeta.report.risk_page import dose_page
     from igfmeta.synthesis.dose import dose_response
 
     shape = check_choice("--format", output_format, FORMATS)
@@ -140,7 +141,7 @@ def dose(
         ci_level=ci_level,
         level=level,
     )
-    text = rendered(result, shape)
+    text = rendered(result, tables, shape, page=dose_page)
     if figure is not None:
         from igfmeta.plots.canvas import save
         from igfmeta.plots.dose_curve import dose_curve
@@ -190,28 +191,3 @@ def _knots(given: list[str] | None) -> int | list[float] | None:
     if values is not None and len(values) == 1 and values[0].is_integer():
         return int(values[0])
     return values
-
-
-def rendered(result: DoseResult, shape: str) -> str:
-    """Return a dose-response in one of `FORMATS`."""
-    if shape == "json":
-        from igfmeta.cli.output import as_json
-
-        return as_json(result.to_dict())
-    if shape == "csv":
-        from igfmeta.report.spreadsheet import to_csv
-
-        return to_csv(result.to_frame())
-    if shape == "html":
-        from igfmeta.report.risk_page import dose_page
-
-        return dose_page(result)
-    from igfmeta.report.dose_summary import tables
-
-    if shape == "markdown":
-        from igfmeta.report.markdown import table_to_markdown
-
-        return "\n".join(map(table_to_markdown, tables(result)))
-    from igfmeta.cli.terminal import to_text
-
-    return "\n".join(map(to_text, tables(result)))

@@ -54,8 +54,10 @@ def fit(
     ] = None,
 ) -> None:
     """Fit a model to the studies of any table: effects, estimates with intervals, or events."""
-    from igfmeta.cli.output import emit
+    from igfmeta.cli.output import emit, rendered
+    from igfmeta.cli.terminal import forest_text
     from igfmeta.evidence.columns import read_columns
+    from igfmeta.report.of_fit import tables
     from igfmeta.synthesis import models_of_fit as models
 
     given = _given(context)
@@ -71,7 +73,8 @@ def fit(
     columns.form()
     table = read_columns(data, numeric=list(columns.given().values()), text=request.labels())
     result = models.fit_with(model, table, columns, **request.options(given))
-    text = rendered(result, shape)
+    before = forest_text(result) if shape == "table" else ()
+    text = rendered(result, tables, shape, page=_page, before=before)
     if forest is not None:
         _save_forest(result, model, forest)
     if figure is not None:
@@ -116,27 +119,7 @@ def _save_figure(result: ModelResult, model: str, path: Path) -> None:
     typer.echo(f"Written: {save(figure_of(result), path)}", err=True)
 
 
-def rendered(result: ModelResult, shape: str) -> str:
-    """Return a fit in one of `FORMATS`."""
-    if shape == "json":
-        from igfmeta.cli.output import as_json
+def _page(result: ModelResult) -> str:
+    from igfmeta.report.page import fit_page
 
-        return as_json(result.to_dict())
-    if shape == "csv":
-        from igfmeta.report.spreadsheet import to_csv
-
-        return to_csv(result.to_frame())
-    if shape == "html":
-        from igfmeta.report.page import fit_page
-
-        return fit_page(result)
-    from igfmeta.report import of_fit
-
-    tables = of_fit.tables(result)
-    if shape == "markdown":
-        from igfmeta.report.markdown import table_to_markdown
-
-        return "\n".join(map(table_to_markdown, tables))
-    from igfmeta.cli.terminal import forest_text, to_text
-
-    return "\n".join([*forest_text(result), *map(to_text, tables)])
+    return fit_page(result)

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from igfmeta.cli.output import emit, rendered
 from igfmeta.cli.request import takes
-from igfmeta.cli.study_request import StudyRequest, plots_of, rendered, save_all
+from igfmeta.cli.study_request import StudyRequest, plots_of, save_all
 from igfmeta.errors import check_choice
 
 FORMATS = ("table", "json", "csv", "markdown")
@@ -55,7 +56,6 @@ def influence(
     ] = None,
 ) -> None:
     """Leave out each study in turn: residuals, leverage, Cook's distance, all subsets, fragility."""
-    from igfmeta.cli.output import emit
     from igfmeta.report import influence_summary
     from igfmeta.synthesis.influence import influence_in
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from igfmeta.errors import InputError, check_choice
-
-if TYPE_CHECKING:
-    from igfmeta.synthesis.survival_curves import SurvivalCurves
 
 FORMATS = ("table", "json", "csv", "markdown")
 
@@ -64,7 +61,8 @@ def km(
     ] = None,
 ) -> None:
     """Rebuild individual times from a Kaplan-Meier figure: hazard ratio, medians, restricted means (Guyot 2012)."""
-    from igfmeta.cli.output import emit
+    from igfmeta.cli.output import emit, rendered
+    from igfmeta.report.survival_summary import tables
     from igfmeta.synthesis.survival_curves import survival_curves
 
     shape = check_choice("--format", output_format, FORMATS)
@@ -76,31 +74,10 @@ def km(
         points, at_risk, control=control, events=events_of(events), heights=heights, tau=tau, ties=ties,
         conf_type=conf_type, level=level,
     )  # fmt: skip
-    text = rendered(result, shape)
+    text = rendered(result, tables, shape)
     if figure is not None:
         from igfmeta.plots.canvas import save
         from igfmeta.plots.survival_curve import survival_curve
 
         typer.echo(f"Written: {save(survival_curve(result), figure)}", err=True)
     emit(text, output)
-
-
-def rendered(result: SurvivalCurves, shape: str) -> str:
-    """Return reconstructed curves in one of `FORMATS`."""
-    if shape == "json":
-        from igfmeta.cli.output import as_json
-
-        return as_json(result.to_dict())
-    if shape == "csv":
-        from igfmeta.report.spreadsheet import to_csv
-
-        return to_csv(result.to_frame())
-    from igfmeta.report.survival_summary import tables
-
-    if shape == "markdown":
-        from igfmeta.report.markdown import table_to_markdown
-
-        return "\n".join(map(table_to_markdown, tables(result)))
-    from igfmeta.cli.terminal import to_text
-
-    return "\n".join(map(to_text, tables(result)))

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from igfmeta.cli.request import Many, Selected, several, takes
 from igfmeta.errors import check_choice
-
-if TYPE_CHECKING:
-    from igfmeta.synthesis.multilevel_results import MultilevelResult
 
 FORMATS = ("table", "json", "csv", "markdown")
 _MODEL, _OUTPUT = "Model", "Output"
@@ -97,7 +94,8 @@ def multilevel(
     ] = None,
 ) -> None:
     """Pool outcomes jointly, or one outcome with nested and crossed random effects; the surrogacy line of two."""
-    from igfmeta.cli.output import emit
+    from igfmeta.cli.output import emit, rendered
+    from igfmeta.report.multilevel_summary import tables
     from igfmeta.synthesis.multilevel import multilevel as model
 
     shape = check_choice("--format", output_format, FORMATS)
@@ -117,31 +115,10 @@ def multilevel(
         level=level,
         **request.criteria(),
     )
-    text = rendered(result, shape)
+    text = rendered(result, tables, shape)
     if figure is not None:
         from igfmeta.plots.canvas import save
         from igfmeta.plots.surrogacy_line import surrogacy_line
 
         typer.echo(f"Written: {save(surrogacy_line(result), figure)}", err=True)
     emit(text, output)
-
-
-def rendered(result: MultilevelResult, shape: str) -> str:
-    """Return a multilevel model in one of `FORMATS`."""
-    if shape == "json":
-        from igfmeta.cli.output import as_json
-
-        return as_json(result.to_dict())
-    if shape == "csv":
-        from igfmeta.report.spreadsheet import to_csv
-
-        return to_csv(result.to_frame())
-    from igfmeta.report.multilevel_summary import tables
-
-    if shape == "markdown":
-        from igfmeta.report.markdown import table_to_markdown
-
-        return "\n".join(map(table_to_markdown, tables(result)))
-    from igfmeta.cli.terminal import to_text
-
-    return "\n".join(map(to_text, tables(result)))

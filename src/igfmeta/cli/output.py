@@ -4,10 +4,26 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from igfmeta.files import write_whole
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from igfmeta.report.summary import SummaryTable
+
+
+class Shown(Protocol):
+    """What a result must have to be shown in every format."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain lists, dictionaries, strings and numbers."""
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per estimate."""
 
 
 def emit(text: str, output: Path | None) -> None:
@@ -23,3 +39,42 @@ def emit(text: str, output: Path | None) -> None:
 def as_json(payload: Any) -> str:
     """Return JSON with full-precision numbers; NaN is refused, because JSON has none."""
     return json.dumps(payload, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def rendered[R: Shown](
+    result: R,
+    tables: Callable[[R], Sequence[SummaryTable]],
+    shape: str,
+    *,
+    page: Callable[[R], str] | None = None,
+    before: Sequence[str] = (),
+    after: Sequence[str] = (),
+) -> str:
+    """Return a result as json, csv, html, markdown or a table.
+
+    Parameters
+    ----------
+    result : Shown
+    tables : callable
+        Makes its tables, for markdown and for the terminal.
+    shape : str
+    page : callable, optional
+        Makes its page, where the command offers html.
+    before, after : sequence of str
+        Lines of the terminal before its tables (such as a forest); lines after them, in markdown too.
+    """
+    if shape == "json":
+        return as_json(result.to_dict())
+    if shape == "csv":
+        from igfmeta.report.spreadsheet import to_csv
+
+        return to_csv(result.to_frame())
+    if shape == "html" and page is not None:
+        return page(result)
+    if shape == "markdown":
+        from igfmeta.report.markdown import table_to_markdown
+
+        return "\n".join([*map(table_to_markdown, tables(result)), *after])
+    from igfmeta.cli.terminal import to_text
+
+    return "\n".join([*before, *map(to_text, tables(result)), *after])

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from igfmeta.cli.fit_options import RegressionOptions
+from igfmeta.cli.output import rendered
 from igfmeta.cli.request import Selected, takes
-from igfmeta.cli.study_request import rendered
 from igfmeta.errors import InputError, check_choice
 
 FORMATS = ("table", "json", "csv", "markdown")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from igfmeta.cli.output import emit, rendered
 from igfmeta.cli.request import takes
-from igfmeta.cli.study_request import StudyRequest, rendered, save_all
+from igfmeta.cli.study_request import StudyRequest, save_all
 from igfmeta.errors import NothingToPool, check_choice
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ def sensitivity(
     ] = None,
 ) -> None:
     """Pool under every estimator of tau2, interval, model and selection of studies: one table."""
-    from igfmeta.cli.output import emit
     from igfmeta.report import sensitivity_summary
     from igfmeta.synthesis.sensitivity import sensitivity_in
 

@@ -212,22 +212,3 @@ def save_all(figures: list[tuple[str, Any]], path: Path) -> None:
     for name, drawn in figures:
         own = path if len(figures) == 1 else path.with_stem(f"{path.stem}-{name}")
         typer.echo(f"Written: {save(drawn, own)}", err=True)
-
-
-def rendered(result: Any, tables: Any, shape: str) -> str:
-    """Return a result as table, markdown, JSON or CSV; `tables` makes its tables when they are wanted."""
-    if shape == "json":
-        from igfmeta.cli.output import as_json
-
-        return as_json(result.to_dict())
-    if shape == "csv":
-        from igfmeta.report.spreadsheet import to_csv
-
-        return to_csv(result.to_frame())
-    if shape == "markdown":
-        from igfmeta.report.markdown import table_to_markdown
-
-        return "\n".join(map(table_to_markdown, tables(result)))
-    from igfmeta.cli.terminal import to_text
-
-    return "\n".join(map(to_text, tables(result)))

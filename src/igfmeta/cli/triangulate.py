@@ -120,7 +120,9 @@ def triangulate(
     The slope comes with errors in both variables: by restricted likelihood, and from one Bayesian model of all studies
     and all trials; Mendelian randomization is a second, independent predictor.
     """
-    from igfmeta.cli.output import emit
+    from igfmeta.cli.output import emit, rendered
+    from igfmeta.report.risk_page import triangulation_page
+    from igfmeta.report.triangulation_summary import closing_line, tables
 
     shape = check_choice("--format", output_format, FORMATS)
     if figure is not None:
@@ -128,35 +130,10 @@ def triangulate(
 
         check_suffix(figure)
     result = request.triangulate()
-    text = rendered(result, shape)
+    text = rendered(result, tables, shape, page=triangulation_page, after=[closing_line(result)])
     if figure is not None:
         from igfmeta.plots.canvas import save
         from igfmeta.plots.triangulation_scatter import triangulation_scatter
 
         typer.echo(f"Written: {save(triangulation_scatter(result), figure)}", err=True)
     emit(text, output)
-
-
-def rendered(result: Triangulation, shape: str) -> str:
-    """Return a triangulation in one of `FORMATS`."""
-    if shape == "json":
-        from igfmeta.cli.output import as_json
-
-        return as_json(result.to_dict())
-    if shape == "csv":
-        from igfmeta.report.spreadsheet import to_csv
-
-        return to_csv(result.to_frame())
-    if shape == "html":
-        from igfmeta.report.risk_page import triangulation_page
-
-        return triangulation_page(result)
-    from igfmeta.report.triangulation_summary import closing_line, tables
-
-    if shape == "markdown":
-        from igfmeta.report.markdown import table_to_markdown
-
-        return "\n".join([*map(table_to_markdown, tables(result)), closing_line(result)])
-    from igfmeta.cli.terminal import to_text
-
-    return "\n".join([*map(to_text, tables(result)), closing_line(result)])
