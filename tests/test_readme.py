@@ -37,6 +37,7 @@ def test_a_command_answers(command, tmp_path):
     (tmp_path / "groups.csv").write_text(GROUPS)
     (tmp_path / "table.csv").write_text("study,yi,vi\nA,0.1,0.02\nB,0.4,0.03\nC,-0.1,0.05\n")
     (tmp_path / "genes.csv").write_text("gene,yi,vi\nA,0.1,0.02\nB,0.4,0.03\nA,-0.1,0.05\n")
+    (tmp_path / "results.csv").write_text("slab,ai,n1i,ci,n2i\nSmith 2001,12,60,8,61\n")
     (tmp_path / "points.csv").write_text("arm,time,surv\nnew,2,0.9\nnew,6,0.7\nplacebo,1,0.8\nplacebo,4,0.5\n")
     (tmp_path / "at_risk.csv").write_text("arm,time,at_risk\nnew,0,20\nplacebo,0,20\nplacebo,3,15\n")
     arguments = [sys.executable, "-W", "error", "-m", "igfmeta", *shlex.split(command)]

@@ -150,7 +150,7 @@ def test_reference_lists(imported):
         "title": "A trial of an antibody", "journal": "Journal of Trials", "volume": "12(3)", "pages": "1-9",
         "pmid": "", "doi": "10.1000/smith2001", "nct_id": "", "status": "",
     }  # fmt: skip
-    assert [s["source_id"] for s in nbib.sources] == ["smith2001", "smith2001b"]
+    assert [s["source_id"] for s in nbib.sources] == ["smith2001", "smith2001_2"]
     assert nbib.sources[0]["status"] == "retracted"
     assert nbib.sources[0]["title"] == "A trial of an antibody that goes on over two lines."
     assert nbib.sources[0]["nct_id"] == "NCT09000001"

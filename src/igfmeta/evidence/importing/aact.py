@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import defaultdict
 from collections.abc import Mapping
 
 from igfmeta.errors import InputError, Problem
@@ -32,7 +31,15 @@ NEEDED = {
 REQUIRED = ("studies", "outcomes", "result_groups", "outcome_counts", "outcome_measurements")
 
 Record = Mapping[str, str]
-Tables = Mapping[str, list[Record]]
+Index = Mapping[str, Mapping[str, list[Record]]]
+
+#: The column by which the rows of a table are looked up.
+KEYS = {
+    "designs": "nct_id", "conditions": "nct_id", "interventions": "nct_id", "design_groups": "nct_id",
+    "outcomes": "nct_id", "result_groups": "nct_id", "reported_event_totals": "nct_id", "milestones": "nct_id",
+    "outcome_counts": "outcome_id", "outcome_measurements": "outcome_id", "outcome_analyses": "outcome_id",
+    "outcome_analysis_groups": "outcome_analysis_id",
+}  # fmt: skip
 
 
 def fits(upload: Upload) -> bool:
@@ -59,7 +66,8 @@ def studies(upload: Upload) -> list[RegistryStudy]:
                 problems += error.problems
     if problems:
         raise InputError(problems)
-    return [_study(study, tables) for study in tables["studies"]]
+    index = {name: _by(tables[name], column) for name, column in KEYS.items()}
+    return [_study(study, index) for study in tables["studies"]]
 
 
 def _table(name: str, data: bytes) -> list[Record]:
@@ -80,13 +88,16 @@ def _table(name: str, data: bytes) -> list[Record]:
     return [dict(zip(header, (cell.strip() for cell in line), strict=True)) for line in lines[1:]]
 
 
-def _of(rows: list[Record], column: str, value: str) -> list[Record]:
-    return [row for row in rows if row.get(column) == value]
+def _by(rows: list[Record], column: str) -> Mapping[str, list[Record]]:
+    out: dict[str, list[Record]] = {}
+    for row in rows:
+        out.setdefault(row[column], []).append(row)
+    return out
 
 
-def _study(study: Record, tables: Tables) -> RegistryStudy:
+def _study(study: Record, index: Index) -> RegistryStudy:
     nct = study["nct_id"]
-    own = {name: _of(rows, "nct_id", nct) if name in _BY_STUDY else rows for name, rows in tables.items()}
+    own = {name: index[name].get(nct, []) for name, column in KEYS.items() if column == "nct_id"}
     design: Record = next(iter(own["designs"]), {})
     groups = {row["id"]: row["title"] for row in own["result_groups"]}
     codes = {row.get("ctgov_group_code", ""): row["title"] for row in own["result_groups"]}
@@ -101,7 +112,7 @@ def _study(study: Record, tables: Tables) -> RegistryStudy:
         conditions=tuple(row["name"] for row in own["conditions"]),
         interventions=tuple(row["name"] for row in own["interventions"]),
         arms=tuple((row["title"], row["group_type"]) for row in own["design_groups"]),
-        measures=tuple(_measure(row, own, groups) for row in own["outcomes"]),
+        measures=tuple(_measure(row, index, groups) for row in own["outcomes"]),
         serious=tuple(
             SeriousEvents(codes.get(row["ctgov_group_code"], ""), row["subjects_affected"], row["subjects_at_risk"])
             for row in own["reported_event_totals"]
@@ -112,24 +123,18 @@ def _study(study: Record, tables: Tables) -> RegistryStudy:
     )  # fmt: skip
 
 
-_BY_STUDY = ("designs", "conditions", "interventions", "design_groups", "outcomes", "result_groups",
-             "reported_event_totals", "milestones")  # fmt: skip
-
-
-def _measure(outcome: Record, tables: Tables, groups: Mapping[str, str]) -> Measure:
+def _measure(outcome: Record, index: Index, groups: Mapping[str, str]) -> Measure:
     key = outcome["id"]
-    counts = _of(tables["outcome_counts"], "outcome_id", key)
+    counts = index["outcome_counts"].get(key, [])
     people = ("participants", "patients", "subjects")
     analysed = {row["result_group_id"]: row["count"] for row in counts if row["units"].casefold() in people}
-    found = _of(tables["outcome_measurements"], "outcome_id", key)
+    found = index["outcome_measurements"].get(key, [])
     values = tuple(
         (" / ".join(t for t in (row["classification"], row["category"]) if t), row["result_group_id"],
          row["param_value"])
         for row in found
     )  # fmt: skip
-    compared: dict[str, list[str]] = defaultdict(list)
-    for row in tables["outcome_analysis_groups"]:
-        compared[row["outcome_analysis_id"]].append(row["result_group_id"])
+    compared = index["outcome_analysis_groups"]
     place = f"outcome {key}"
     return Measure(
         place=place,
@@ -140,8 +145,10 @@ def _measure(outcome: Record, tables: Tables, groups: Mapping[str, str]) -> Meas
         analysed=analysed,
         values=values,
         analyses=tuple(
-            _analysis(row, f"{place}, analysis {row['id']}", tuple(compared[row["id"]]))
-            for row in _of(tables["outcome_analyses"], "outcome_id", key)
+            _analysis(
+                row, f"{place}, analysis {row['id']}", tuple(g["result_group_id"] for g in compared.get(row["id"], []))
+            )
+            for row in index["outcome_analyses"].get(key, [])
         ),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -87,12 +88,14 @@ class Collector:
     doubts: list[Doubt] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
     places: dict[str, str] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+    source_ids: set[str] = field(default_factory=set)
 
     def row(self, place: str, cells: Mapping[str, str], doubts: Sequence[tuple[str, str, str]] = ()) -> None:
         """Add a candidate row; `doubts` are (column, found, question)."""
         study = cells.get("study_id", "")
-        number = 1 + sum(row["study_id"] == study for row in self.rows)
-        row_id = f"{study or 'row'}-{number:02d}"
+        self.counts[study] += 1
+        row_id = f"{study or 'row'}-{self.counts[study]:02d}"
         filled = {name: cells.get(name, "").strip() for name in TRIAL_COLUMNS} | UNCHECKED
         self.rows.append({**filled, "row_id": row_id, "locator": place})
         self.places[row_id] = place
@@ -101,7 +104,8 @@ class Collector:
     def source(self, cells: Mapping[str, str]) -> None:
         """Add a candidate row of `sources`, once."""
         filled = {name: cells.get(name, "").strip() for name in SOURCE_COLUMNS}
-        if all(row["source_id"] != filled["source_id"] for row in self.sources):
+        if filled["source_id"] not in self.source_ids:
+            self.source_ids.add(filled["source_id"])
             self.sources.append(filled)
 
     def skip(self, place: str, what: str, reason: str) -> None:

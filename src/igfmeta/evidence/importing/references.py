@@ -86,12 +86,11 @@ def _add(cells: dict[str, str], out: Collector, file: str, number: int) -> str:
     family = re.sub(r"\s+[A-Z]{1,3}$", "", cells["first_author"])
     if not (family or cells["title"]):
         raise InputError(Problem("holds a reference without author and title.", file, number))
-    key = base = f"{slug(family or cells['title'][:20])}{cells['year']}"
-    taken = {row["source_id"] for row in out.sources}
-    for letter in "bcdefghijklmnopqrstuvwxyz":
-        if key not in taken:
-            break
-        key = base + letter
+    base = f"{slug(family or cells['title'][:20])}{cells['year']}"
+    key, n = base, 1
+    while key in out.source_ids:
+        n += 1
+        key = f"{base}_{n}"
     out.source({**cells, "source_id": key})
     return key
 

@@ -94,15 +94,24 @@ def extraction(analyses: Sequence[Analysis]) -> Section | None:
     def line(label: str, own: Sequence[Row]) -> tuple[str, ...]:
         double = sum(row["extraction"] == "double" for row in own)
         single = sum(row["extraction"] == "single" for row in own)
-        other = len(own) - double - single
-        return label, f"{len(own)}", f"{double}", f"{single}", f"{other}", f.percent(double / len(own))
+        registry = sum(row["extraction"] == "registry" for row in own)
+        other = len(own) - double - single - registry
+        return label, f"{len(own)}", f"{double}", f"{single}", f"{registry}", f"{other}", f.percent(double / len(own))
 
     lines = [line(names.get(o, o), [row for row in rows if row["outcome"] == o]) for o in outcomes]
     made = words_table(
         "Rows used, by how they were read",
-        ("Outcome", "Rows", "Two readings agree on every value", "One reading", "Not stated", "Share agreed"),
+        (
+            "Outcome",
+            "Rows",
+            "Two readings agree on every value",
+            "One reading",
+            "Registry record",
+            "Not stated",
+            "Share agreed",
+        ),
         [*lines, line("All", rows)],
-        numeric=(1, 2, 3, 4, 5),
+        numeric=(1, 2, 3, 4, 5, 6),
         apart=frozenset({len(lines)}),
     )
     return Section("extraction", "Agreement of extraction", (DataTable("extraction-table", made),))
