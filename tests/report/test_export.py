@@ -141,7 +141,12 @@ def test_draws_are_netcdf_without_the_time_of_day(made, tmp_path):
     with xr.open_datatree(path, engine="h5netcdf") as read:
         assert read["posterior"]["mu"].shape == (2, 5)
         assert dict(read["posterior"].attrs) == {"inference_library": "pymc"}
+        kept = read.load()
     assert "created_at" in tree["posterior"].attrs
+    again = SimpleNamespace(sampled=SimpleNamespace(tree=kept), to_dict=dict)
+    assert files_of(replace(report, fits={"small-os-hr-mcmc": again}), {})["posteriors/small-os-hr-mcmc.nc"] == (
+        path.read_bytes()
+    )
 
 
 def test_a_bundle_is_the_same_bytes_and_a_crate_that_says_how_it_was_made(made, zipped):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from igfmeta.errors import InputError
 from igfmeta.files import write_whole
@@ -14,6 +15,9 @@ from igfmeta.report.content import Report
 from igfmeta.report.document import FIGURES, figures_of, report_to_markdown, tables_of
 from igfmeta.report.html import report_to_html
 from igfmeta.report.spreadsheet import table_to_csv
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 #: What a report was made from, in the set of files.
 PROVENANCE = "provenance.json"
@@ -56,16 +60,24 @@ def _json(payload: Any) -> str:
 
 
 def _posteriors(report: Report) -> dict[str, bytes]:
-    """Return the draws of every model that was sampled, without the time of day."""
-    found = {}
-    for name, fit in report.fits.items():
-        sampled = getattr(fit, "sampled", None)
-        if sampled is not None:
-            tree = sampled.tree.copy()
-            for node in tree.subtree:
-                node.attrs = {key: value for key, value in node.attrs.items() if key not in CLOCK}
-            found[name] = bytes(tree.to_netcdf(engine="h5netcdf"))
-    return found
+    """Return the draws of every model that was sampled."""
+    sampled = {name: getattr(fit, "sampled", None) for name, fit in report.fits.items()}
+    return {name: _netcdf(draws.tree) for name, draws in sampled.items() if draws is not None}
+
+
+def _netcdf(tree: xr.DataTree) -> bytes:
+    """Return draws as netCDF: the same bytes whether they were just drawn or kept, and without the time of day."""
+    import xarray as xr
+
+    def timeless(dataset: xr.Dataset) -> xr.Dataset:
+        # What was read from a file remembers how it was stored there, and would be stored so again.
+        fresh = dataset.drop_encoding()
+        return fresh.drop_attrs(deep=False).assign_attrs({k: v for k, v in fresh.attrs.items() if k not in CLOCK})
+
+    # Types of text differ before and after a file: what is written has been through one.
+    written = io.BytesIO(bytes(tree.map_over_datasets(timeless).to_netcdf(engine="h5netcdf")))
+    with xr.open_datatree(written, engine="h5netcdf") as stored:
+        return bytes(stored.load().map_over_datasets(timeless).to_netcdf(engine="h5netcdf"))
 
 
 def evidence_files(place: Path, hashes: Mapping[str, str]) -> dict[str, bytes]:
