@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from igfmeta.errors import InputError, Problem, listed
 from igfmeta.numerics import Floats
+from igfmeta.synthesis.formula_terms import columns_of_factors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,21 +23,33 @@ def variables(formula: str) -> list[str]:
     >>> variables("~ year + C(phase)")
     ['phase', 'year']
     """
-    return sorted(map(str, _parsed(formula).required_variables))
+    return _columns(formula, _parsed(formula))
 
 
-def _parsed(formula: str):  # type: ignore[no-untyped-def]
+def _columns(formula: str, parsed: Any) -> list[str]:
+    return columns_of_factors(formula, (factor for term in parsed for factor in term.factors))
+
+
+def _parsed(formula: str) -> Any:
     from formulaic import Formula
     from formulaic.errors import FormulaicError
 
     try:
         parsed = Formula(formula)
-        if hasattr(parsed, "lhs"):
-            raise InputError(f"mods was {formula!r}; accepted is a formula with nothing before the '~'.")
-        parsed.required_variables  # noqa: B018  (parses the terms)
     except (FormulaicError, SyntaxError, AttributeError) as error:
-        raise InputError(f"mods was {formula!r}, which cannot be read as a formula such as '~ year': {error}") from None
+        raise InputError(
+            f"mods was {formula!r}, which cannot be read as a formula such as '~ year': {_sentence(error)}"
+        ) from None
+    if hasattr(parsed, "lhs"):
+        raise InputError(f"mods was {formula!r}; accepted is a formula with nothing before the '~'.")
+    if not all(hasattr(term, "factors") for term in parsed):
+        raise InputError(f"mods was {formula!r}; accepted is one formula, without '|'.")
     return parsed
+
+
+def _sentence(error: Exception) -> str:
+    """Return the first line of a parser's message, without the colours that it paints the place with."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def design(formula: str, frame: pd.DataFrame) -> tuple[Floats, tuple[str, ...]]:
@@ -68,7 +81,7 @@ def design(formula: str, frame: pd.DataFrame) -> tuple[Floats, tuple[str, ...]]:
 def model_matrix(formula: str, frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the design of a formula as formulaic makes it, with its specification, and the columns it is made of."""
     parsed = _parsed(formula)
-    needed = sorted(map(str, parsed.required_variables))
+    needed = _columns(formula, parsed)
     file = frame.attrs.get("file")
     missing = [name for name in needed if name not in frame.columns]
     if missing:
@@ -85,12 +98,33 @@ def model_matrix(formula: str, frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.Da
 
     columns = pd.DataFrame(ready, index=frame.index)
     try:
-        matrix = parsed.get_model_matrix(columns, context={})
-    except FormulaicError as error:
-        raise InputError(f"mods was {formula!r}, which cannot be computed: {error}") from None
+        with np.errstate(all="ignore"):  # what has no finite value is refused below, with its row
+            matrix = parsed.get_model_matrix(columns, context={})
+    except (FormulaicError, TypeError, ValueError, ArithmeticError) as error:
+        raise InputError(f"mods was {formula!r}, which cannot be computed: {_sentence(error)}") from None
     if not matrix.shape[1]:
         raise InputError(f"mods was {formula!r}, which has no column; leave it out for an intercept alone.")
+    _refuse_undefined(formula, matrix, frame)
     return matrix, columns
+
+
+def _refuse_undefined(formula: str, matrix: pd.DataFrame, frame: pd.DataFrame) -> None:
+    """Refuse rows for which a function has no value, such as the logarithm of 0; formulaic leaves out some of them."""
+    defined = frame.index.isin(matrix.index[np.isfinite(np.asarray(matrix, dtype=float)).all(axis=1)])
+    problems = [
+        Problem(
+            f"has no finite value in mods {formula!r}, such as the logarithm of 0.",
+            file=frame.attrs.get("file"),
+            row=_row_number(frame, at),
+        )
+        for at in np.flatnonzero(~defined).tolist()
+    ]
+    if problems:
+        raise InputError(problems)
+
+
+def _row_number(frame: pd.DataFrame, at: int) -> int:
+    return int(frame.index[at]) if frame.index.name == "row" else at + 1
 
 
 def as_numbers(column: pd.Series) -> pd.Series:
@@ -110,9 +144,7 @@ def _refuse_blanks(formula: str, columns: dict[str, pd.Series], frame: pd.DataFr
     for name, column in columns.items():
         blank = column.isna() | (column.astype(str) == "")
         for at in np.flatnonzero(blank.to_numpy()).tolist():
-            row = int(frame.index[at]) if frame.index.name == "row" else at + 1
-            problems.append(
-                Problem(f"is blank, and mods {formula!r} needs it.", file=frame.attrs.get("file"), row=row, column=name)
-            )
+            said = f"is blank, and mods {formula!r} needs it."
+            problems.append(Problem(said, file=frame.attrs.get("file"), row=_row_number(frame, at), column=name))
     if problems:
         raise InputError(problems)

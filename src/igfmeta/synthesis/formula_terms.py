@@ -1,0 +1,84 @@
+"""What a formula may hold: columns, arithmetic, a list of functions. It may come from somebody else's file."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from igfmeta.errors import InputError, listed
+
+#: Functions of formulaic that a formula may call.
+FUNCTIONS = (
+    "C", "I", "log", "log2", "log10", "exp", "center", "scale", "standardize", "poly", "bs", "cr", "cc", "cs",
+)  # fmt: skip
+
+#: Codings of a factor, as in C(phase, contr.sum).
+CODINGS = ("treatment", "SAS", "sum", "helmert", "diff", "poly")
+
+#: Functions of NumPy under their own names, as in np.sqrt(n).
+NUMPY = ("log", "log2", "log10", "log1p", "exp", "sqrt", "abs")
+
+_PLAIN = (
+    ast.Expression, ast.Constant, ast.List, ast.Tuple, ast.Load, ast.keyword, ast.BinOp, ast.UnaryOp, ast.operator,
+    ast.unaryop,
+)  # fmt: skip
+
+
+def columns_of_factors(formula: str, factors: Iterable[Any]) -> list[str]:
+    """Return the columns that factors of a formula need.
+
+    Parameters
+    ----------
+    formula : str
+        As the user wrote it, for messages.
+    factors : iterable of formulaic.parser.types.Factor
+
+    Raises
+    ------
+    InputError
+        A factor that holds more than columns, numbers, arithmetic and the functions listed.
+    """
+    found: set[str] = set()
+    for factor in factors:
+        kind = factor.eval_method.value
+        if kind == "lookup":
+            found.add(factor.expr)
+        elif kind == "python":
+            found.update(_names(formula, factor.expr))
+    return sorted(found)
+
+
+def _names(formula: str, text: str) -> Iterator[str]:
+    try:
+        tree = ast.parse(text, mode="eval")
+    except SyntaxError:
+        raise InputError(f"mods was {formula!r}, in which {text!r} cannot be read.") from None
+    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    roots = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and _known(node):
+            roots.add(id(node.value))
+        elif isinstance(node, ast.Name):
+            if id(node) in roots or (id(node) in called and node.id in FUNCTIONS):
+                continue
+            if id(node) in called:
+                raise _refused(formula, f"{node.id}(...)")
+            yield node.id
+        elif isinstance(node, ast.Call):
+            if not isinstance(node.func, (ast.Name, ast.Attribute)):
+                raise _refused(formula, ast.unparse(node))
+        elif not isinstance(node, _PLAIN):
+            raise _refused(formula, ast.unparse(node) if isinstance(node, ast.expr) else text)
+
+
+def _known(node: ast.Attribute) -> bool:
+    owner = node.value.id if isinstance(node.value, ast.Name) else None
+    return (owner == "contr" and node.attr in CODINGS) or (owner == "np" and node.attr in NUMPY)
+
+
+def _refused(formula: str, what: str) -> InputError:
+    return InputError(
+        f"mods was {formula!r}, which holds {what}; accepted are columns, numbers, + - : * / ** and the functions "
+        f"{listed(FUNCTIONS)}, np.{', np.'.join(NUMPY)}."
+    )
