@@ -34,6 +34,7 @@ from igfmeta.cli.protocol import protocol_app
 from igfmeta.cli.regress import regress
 from igfmeta.cli.report import report, verify
 from igfmeta.cli.risk import risk
+from igfmeta.cli.rob import rob
 from igfmeta.cli.sensitivity import sensitivity
 from igfmeta.cli.triangulate import triangulate
 from igfmeta.errors import IgfmetaError, NothingToPool
@@ -69,6 +70,7 @@ app.command()(triangulate)
 app.command()(km)
 app.command()(audit)
 app.command("import")(import_)
+app.command()(rob)
 app.command()(report)
 app.command()(verify)
 app.command()(diff)

@@ -29,6 +29,7 @@ from igfmeta.report.sections import (
     matrix,
     methods,
     moderators,
+    risk_of_bias,
     sensitivity,
     small_study,
 )
@@ -38,6 +39,7 @@ from igfmeta.synthesis.analysis import Analysis
 OF_A_QUESTION: tuple[Callable[[Analysis], Section | None], ...] = (
     flow.section,
     characteristics.section,
+    risk_of_bias.section,
     effects.section,
     matrix.section,
     heterogeneity.section,
