@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from igfmeta.cli.request import Selected, several, takes
-from igfmeta.cli.study_request import rendered, save_all
+from igfmeta.cli.study_request import save_all
 from igfmeta.errors import check_choice
 
 FORMATS = ("table", "json", "csv", "markdown")
@@ -32,7 +32,7 @@ def rob(
     Judgements are read from risk_of_bias.csv beside the trials. Those that ship follow from the evidence table by rule
     (blinding, early stopping, subsets, retraction) and name their row; they are no RoB 2 assessment.
     """
-    from igfmeta.cli.output import emit
+    from igfmeta.cli.output import emit, rendered
     from igfmeta.report import risk_of_bias_summary
     from igfmeta.synthesis.risk_of_bias import risk_of_bias
 
