@@ -19,6 +19,25 @@ def check_place(path: Path, suffixes: Sequence[str]) -> None:
         raise InputError(f"{path} cannot be written: there is no folder {path.parent}.")
 
 
+def content_of(path: Path) -> bytes:
+    """Return what a file holds.
+
+    Raises
+    ------
+    InputError
+        There is no such file, it is a folder or a device (which may have no end), or it cannot be read.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            kind = "a folder" if path.is_dir() else "a device or a pipe"
+            raise InputError(f"{path} is {kind}; a file is needed here.")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"There is no file {path}.") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
+
+
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file under a temporary name beside its place and rename it, so that no half-written file is left."""
     with whole_file(path) as write:
@@ -37,22 +56,25 @@ def whole_file(path: Path) -> Iterator[Callable[[str | bytes], None]]:
     InputError
         The place cannot be written to, or is full.
     """
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; give the name of a file to write.")
-    place = Path(os.path.realpath(path))
-    as_it_is = place.exists() and not place.is_file()
-    handle, name = _opened(place, path, as_it_is)
+    with _said(path):
+        if path.is_dir():
+            raise InputError(f"{path} is a folder; give the name of a file to write.")
+        place = Path(os.path.realpath(path))
+        as_it_is = place.exists() and not place.is_file()
+        handle, name = _opened(place, as_it_is)
     try:
-        with os.fdopen(handle, "wb") as stream:
+        # Without a buffer: what a full disk refuses is known when it is written.
+        with os.fdopen(handle, "wb", buffering=0) as stream:
 
             def write(content: str | bytes) -> None:
+                left = memoryview(content.encode("utf-8") if isinstance(content, str) else content)
                 with _said(path):
-                    stream.write(content.encode("utf-8") if isinstance(content, str) else content)
+                    while left:
+                        left = left[stream.write(left) :]
 
             yield write
-            with _said(path):
-                stream.flush()
-                if not as_it_is:
+            if not as_it_is:
+                with _said(path):
                     os.fsync(handle)
         if not as_it_is:
             with _said(path):
@@ -65,13 +87,10 @@ def whole_file(path: Path) -> Iterator[Callable[[str | bytes], None]]:
             Path(name).unlink(missing_ok=True)
 
 
-def _opened(place: Path, path: Path, as_it_is: bool) -> tuple[int, str]:
-    try:
-        if as_it_is:
-            return os.open(place, os.O_WRONLY), str(place)
-        return tempfile.mkstemp(prefix=f".{place.name[:64]}.", dir=place.parent)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}. Choose another place with --output.") from None
+def _opened(place: Path, as_it_is: bool) -> tuple[int, str]:
+    if as_it_is:
+        return os.open(place, os.O_WRONLY), str(place)
+    return tempfile.mkstemp(prefix=f".{place.name[:64]}.", dir=place.parent)
 
 
 @contextmanager
@@ -79,4 +98,4 @@ def _said(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}.") from None
+        raise InputError(f"{path} cannot be written: {error.strerror}. Choose another place with --output.") from None

@@ -137,6 +137,11 @@ def main() -> None:
         # The reader of a pipe has gone (`| head`): nobody is left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
+    except OSError as error:
+        # What reads and writes files says so itself: this is standard output, full or closed.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _say(f"igfmeta: standard output cannot be written: {error.strerror}.")
+        status = 2
     except KeyboardInterrupt:
         _say("igfmeta: interrupted; nothing was written.")
         status = 130

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from igfmeta.errors import InputError, Problem
+from igfmeta.files import content_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
 FRAME_SUFFIXES = (".parquet", ".xlsx")
+#: Bytes that a workbook may unpack to; larger tables are read as CSV.
+MOST_UNPACKED = 500_000_000
 SUFFIXES = (*TEXT_SUFFIXES, *FRAME_SUFFIXES)
 
 
@@ -44,21 +47,10 @@ def read_table(path: Path) -> RawTable:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise InputError(f"{path.name} ends in {suffix or 'nothing'}; accepted are {', '.join(SUFFIXES)}.")
-    content = _content(path)
+    content = content_of(path)
     if suffix in FRAME_SUFFIXES:
         return _from_frame(_frame(path.name, content, suffix), path.name)
     return _from_text(_decoded(content, path.name), path.name)
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"There is no file {path}.") from None
-    except IsADirectoryError:
-        raise InputError(f"{path} is a folder; a file is needed here.") from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
 
 
 def refuse_binary(content: bytes, file: str) -> None:
@@ -148,6 +140,7 @@ def _frame(file: str, content: bytes, suffix: str) -> pd.DataFrame:
 
     try:
         if suffix == ".xlsx":
+            _refuse_bomb(file, content)
             return pd.read_excel(io.BytesIO(content), dtype=object, header=None, na_filter=False)
         frame = pd.read_parquet(io.BytesIO(content))
     except ImportError:
@@ -155,10 +148,22 @@ def _frame(file: str, content: bytes, suffix: str) -> pd.DataFrame:
         raise InputError(
             f"Reading {kind} needs the extra packages of igfmeta[tables]; install them, or give CSV."
         ) from None
+    except InputError:
+        raise
     except Exception as error:
         problem = Problem(f"cannot be read as {suffix[1:]} ({type(error).__name__}).", file=file)
         raise InputError(problem) from None
     return pd.concat([pd.DataFrame([frame.columns], columns=frame.columns), frame], ignore_index=True)
+
+
+def _refuse_bomb(file: str, content: bytes) -> None:
+    """Refuse an archive that would unpack to more than `MOST_UNPACKED` bytes, by the sizes that bound its reading."""
+    from zipfile import ZipFile
+
+    unpacked = sum(part.file_size for part in ZipFile(io.BytesIO(content)).infolist())
+    if unpacked > MOST_UNPACKED:
+        message = f"would unpack to {unpacked:,} bytes; accepted are {MOST_UNPACKED:,}. Save it as CSV."
+        raise InputError(Problem(message, file=file))
 
 
 def _cell(value: Any) -> str:

@@ -108,6 +108,8 @@ def _records(path: Path) -> Iterator[Record]:
         yield 1, list(table.header)
         yield from ((number, list(cells)) for number, cells in zip(table.numbers, table.rows, strict=True))
         return
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is not a file; a file is needed here.")
     try:
         with path.open("rb") as raw:
             refuse_binary(raw.read(4096), path.name)

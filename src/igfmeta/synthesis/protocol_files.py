@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,10 +16,15 @@ from pydantic import BaseModel, ValidationError
 
 from igfmeta.errors import InputError, Problem, listed
 from igfmeta.evidence.validation import accepted
+from igfmeta.files import content_of
 from igfmeta.resources import protocol_folder
 from igfmeta.synthesis.protocol import Eligibility, Model, Protocol
 
 Loc = Sequence[int | str]
+
+#: How deep protocols may include each other, and what a protocol that is included may be called: nothing with a path.
+DEEPEST = 8
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True)
@@ -94,8 +100,8 @@ def read_protocol(path: str | Path) -> ProtocolFile:
     """
     path = _placed(Path(path))
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = content_of(path).decode("utf-8")
+    except (InputError, UnicodeDecodeError) as error:
         reason = "is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else "cannot be read"
         shipped = listed(sorted(each.stem for each in protocol_folder().glob("*.toml")))
         message = f"{reason}; give the TOML file of a protocol, or the name of a shipped one: {shipped}."
@@ -105,8 +111,11 @@ def read_protocol(path: str | Path) -> ProtocolFile:
 
     def included(name: str) -> str | None:
         file = folder / f"{name}.toml"
-        if name not in texts and file.is_file():
-            texts[name] = file.read_text(encoding="utf-8")
+        if name not in texts and _PLAIN_NAME.fullmatch(name) and file.is_file():
+            try:
+                texts[name] = content_of(file).decode("utf-8")
+            except UnicodeDecodeError:
+                raise InputError(Problem("is not UTF-8 text.", file=file.name)) from None
         return texts.get(name)
 
     return _parsed(path.stem, text, included, ())
@@ -141,6 +150,13 @@ def _parsed(name: str, text: str, included: Any, above: tuple[str, ...]) -> Prot
         if other in (*above, name):
             problems.append(_at(where, f"{other!r} includes this protocol in turn; leave one of the two out."))
             continue
+        if len(above) >= DEEPEST:
+            problems.append(_at(where, f"protocols include each other {DEEPEST} deep; include the last ones directly."))
+            continue
+        if not _PLAIN_NAME.fullmatch(other):
+            message = f"found {other!r}; accepted is the name of a protocol beside this one: letters, digits, - and _."
+            problems.append(_at(where, message))
+            continue
         found = included(other)
         if found is None:
             problems.append(_at(where, f"there is no {other}.toml beside {file}; write it, or leave it out."))
@@ -165,6 +181,9 @@ def _toml(text: str, file: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(Problem(f"is not TOML: {str(error)[:1].lower()}{str(error)[1:]}.", file=file)) from None
+    except (RecursionError, ValueError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error).split(";")[0]
+        raise InputError(Problem(f"cannot be read as TOML: {reason}.", file=file)) from None
 
 
 def _path(loc: Loc) -> str:
