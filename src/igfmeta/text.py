@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 _BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C}
 
@@ -21,9 +24,13 @@ def plain(text: str) -> str:
 def spreadsheet_safe(text: str) -> str:
     """Return a text that a spreadsheet does not read as a formula: an apostrophe goes before `=`, `+`, `-`, `@`.
 
+    A number stays one, whatever its sign.
+
     Examples
     --------
-    >>> spreadsheet_safe("=cmd()"), spreadsheet_safe("ganitumab")
-    ("'=cmd()", 'ganitumab')
+    >>> spreadsheet_safe("=cmd()"), spreadsheet_safe("-1+cmd()"), spreadsheet_safe("-0.22")
+    ("'=cmd()", "'-1+cmd()", '-0.22')
     """
+    if _NUMBER.fullmatch(text):
+        return text
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
