@@ -76,3 +76,11 @@ def test_a_record_without_results_is_no_answer(run, tmp_path):
     status, _, err = run("import", tmp_path / "a.rm5")
     assert status == 3
     assert "holds nothing that the tables have columns for" in err
+
+
+def test_nothing_is_written_where_not_everything_can_be(run, tmp_path):
+    to = tmp_path / "c.csv"
+    status, _, err = run("import", FILES / "metafor.csv", "--to", to, "--sources", tmp_path / "s.csv")
+    assert status == 3
+    assert "holds no source" in err
+    assert not to.exists()

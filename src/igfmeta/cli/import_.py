@@ -67,11 +67,11 @@ def import_(
     found = _imported(file, fetch, address, data, control, sheet)
     if not found.rows and not found.sources:
         raise NothingToPool(_nothing(found))
+    if sources is not None and not found.sources:
+        raise NothingToPool(f"{found.file} holds no source; --sources has nothing to write.")
     if to is not None:
         emit(_csv(found.rows or found.sources), to)
     if sources is not None:
-        if not found.sources:
-            raise NothingToPool(f"{found.file} holds no source; --sources has nothing to write.")
         emit(_csv(found.sources), sources)
     emit(rendered(found, shape), output)
 

@@ -30,19 +30,25 @@ def survival_curve(result: SurvivalCurves) -> Figure:
     """Return the figure: steps are the reconstruction with its interval, points what was read."""
     last = max(float(arm.found.time[-1]) for arm in result.arms)
     longest = max(text_width(plain(arm.name), SMALL) for arm in result.arms)
+    above = LINE_HEIGHT * len(result.arms) + 4
     below = 34 + LINE_HEIGHT * (len(result.arms) + 1)
 
     def draw(axes: Any, left: float, top: float) -> None:
-        panel = Panel(left, top, WIDTH, HEIGHT, (0.0, 1.02 * last), (0.0, 1.0))
+        panel = Panel(left, top + above, WIDTH, HEIGHT, (0.0, 1.02 * last), (0.0, 1.0))
         heights = [(x / 5, f"{20 * x} %") for x in range(6)]
         panel.frame(axes, x_ticks=plain_ticks(0.0, last), y_ticks=heights, x_label="Time", y_label="Event-free")
         for i, arm in enumerate(result.arms):
             _arm(axes, panel, arm, i)
-            _key(axes, panel, arm.name, i, longest)
+            _key(axes, left + 6, top + LINE_HEIGHT * i, arm.name, i)
         _at_risk(axes, panel, result, longest)
 
     return chart(
-        draw, width=WIDTH, height=HEIGHT + below - 20, title=result.title, notes=_notes(result), left=40 + longest
+        draw,
+        width=WIDTH,
+        height=above + HEIGHT + below - 20,
+        title=result.title,
+        notes=_notes(result),
+        left=40 + longest,
     )
 
 
@@ -59,9 +65,9 @@ def _arm(axes: Any, panel: Panel, arm: ArmCurve, i: int) -> None:
                  edgecolors=colour, linewidths=0.5, alpha=0.8, zorder=3)  # fmt: skip
 
 
-def _key(axes: Any, panel: Panel, name: str, i: int, longest: float) -> None:
+def _key(axes: Any, x: float, y: float, name: str, i: int) -> None:
+    """Name an arm above the plot, where no curve runs."""
     colour, dashes, marker = _style(i)
-    y, x = panel.top + 8 + LINE_HEIGHT * i, panel.right - longest - 30
     axes.plot([x, x + 24], [y, y], color=colour, lw=1.4, ls=dashes)
     axes.plot([x + 12], [y], marker=marker, ms=3, mfc="none", mec=colour, mew=0.6)
     axes.text(x + 29, y, plain(name), size=SMALL, va="center", color=INK)
