@@ -33,7 +33,8 @@ from igfmeta.bayes.biased import Data
 from igfmeta.bayes.mcmc.bias import bias_model
 from igfmeta.bayes.mcmc.binomial import binomial_model, two_arm_model
 from igfmeta.bayes.mcmc.crossed import crossed_model, draws_of
-from igfmeta.bayes.mcmc.joint import JointData, JointPriors, Responses, joint_model
+from igfmeta.bayes.mcmc.joint import joint_model
+from igfmeta.bayes.mcmc.joint_data import JointData, JointPriors, Responses
 from igfmeta.bayes.mcmc.sampling import load_pymc
 from igfmeta.bayes.tau_priors import HalfNormal
 from igfmeta.bayes.two_arm_counts import TwoArmCounts

@@ -10,17 +10,11 @@ from scipy import special, stats
 
 from igfmeta.bayes.components import Kernels, class_by_tumor
 from igfmeta.bayes.crossed import crossed_posterior
-from igfmeta.bayes.mcmc.joint import (
-    JointData,
-    JointPosterior,
-    JointPriors,
-    Responses,
-    apart,
-    correlation_root,
-    joint_model,
-    joint_posterior,
-)
+from igfmeta.bayes.mcmc.joint import JointPosterior, apart, correlation_root, joint_model, joint_posterior
+from igfmeta.bayes.mcmc.joint_checks import Given, Unit, log_by_unit
+from igfmeta.bayes.mcmc.joint_data import JointData, JointPriors, Responses
 from igfmeta.bayes.mcmc.sampling import Plan
+from igfmeta.bayes.mcmc.trust import examine
 from igfmeta.bayes.mu_priors import NormalMu
 from igfmeta.bayes.tau_priors import HalfNormal
 from igfmeta.bayes.two_arm_counts import two_arm_posterior
@@ -99,6 +93,9 @@ def test_the_density_of_the_model_is_the_one_written_down():
             cov[a, b] = (r[o, q] - explained) * tau[o] * tau[q] * same[c, d] + data.residual[a, b]
     expected = stats.multivariate_normal.logpdf(Y, mean + scores, cov)
     assert float(np.sum(found["y"])) == pytest.approx(expected, rel=1e-9)
+    given, u = Given(mu[None], tau[None], r[None]), np.concatenate([z, control])
+    again = Unit(data, np.arange(5)).log_likelihood(given, u[None, None])[0, 0]
+    assert again == pytest.approx(sum(float(np.sum(x)) for x in found.values()), rel=1e-9)
 
 
 def test_what_is_left_of_the_sampling_errors_given_the_scores():
@@ -109,6 +106,59 @@ def test_what_is_left_of_the_sampling_errors_given_the_scores():
     k = np.eye(5)
     k[0, 1] = k[1, 0] = shared
     np.testing.assert_allclose(data.residual + np.outer(b, b) * k[np.ix_(CONTRAST, CONTRAST)], _covariance())
+
+
+MU, TAU = np.array([[0.1, -0.1, 0.4], [-0.3, 0.0, 1.5]]), np.array([[0.3, 0.2, 0.6], [0.6, 0.4, 1.3]])
+R = np.array([[[1, 0.4, -0.3], [0.4, 1, 0.1], [-0.3, 0.1, 1]], [[1, 0.7, -0.6], [0.7, 1, -0.5], [-0.6, -0.5, 1]]])
+
+
+def _on_a_grid(draw, contrasts, arms):
+    """The density of one trial: a sum over logits of the control arm and effects on response of its contrasts."""
+    data, (mu, tau, r) = _data(), (MU[draw], TAU[draw], R[draw])
+    rows = np.flatnonzero(np.isin(CONTRAST, contrasts))
+    c = CONTROL[arms[0]]
+    control = np.linspace(-14, 3, 171)
+    same = 0.5 + 0.5 * np.eye(len(contrasts))
+    axes = [control] + [mu[2] + 6 * tau[2] * np.linspace(-1, 1, 41)] * len(contrasts)
+    b, *theta = (x.ravel() for x in np.meshgrid(*axes, indexing="ij"))
+    theta = np.stack(theta, axis=1)
+    density = stats.norm.pdf(b, 0, 2.5) * stats.multivariate_normal.pdf(
+        np.atleast_2d(theta) - mu[2], np.zeros(len(contrasts)), tau[2] ** 2 * same
+    )
+    density = density * stats.binom.pmf(CONTROL_EVENTS[c], CONTROL_N[c], special.expit(b))
+    scores = np.zeros((len(b), len(contrasts)))
+    for i, arm in enumerate(arms):
+        p1, p0 = special.expit(b + theta[:, i]), special.expit(b)
+        density = density * stats.binom.pmf(EVENTS[arm], N[arm], p1)
+        w0, w1 = CONTROL_N[c] * p0 * (1 - p0), N[arm] * p1 * (1 - p1)
+        top = (EVENTS[arm] - N[arm] * p1) * w0 - (CONTROL_EVENTS[c] - CONTROL_N[c] * p0) * w1
+        scores[:, i] = top / np.sqrt(w0 * w1 * (w0 + w1))
+    if len(rows):
+        o, place = OUTCOME[rows], [contrasts.index(x) for x in CONTRAST[rows]]
+        mean = mu[o] + r[o, 2] * tau[o] * (theta[:, place] - mu[2]) / tau[2]
+        mean = mean + data.responses.correlation[rows] * np.sqrt(V[rows]) * scores[:, place]
+        between = (r[np.ix_(o, o)] - np.outer(r[o, 2], r[o, 2])) * np.outer(tau[o], tau[o])
+        cov = between * same[np.ix_(place, place)] + data.residual[np.ix_(rows, rows)]
+        density = density * stats.multivariate_normal.pdf(Y[rows] - mean, np.zeros(len(rows)), cov)
+    return np.log(density.sum() * np.prod([x[1] - x[0] for x in axes]))
+
+
+def test_the_likelihood_of_a_trial_has_effects_and_rates_integrated_out():
+    """One trial of two contrasts and one control arm; one with no event in an arm; one of counts alone; one of none."""
+    found = log_by_unit(_data(), Given(MU, TAU, R), 2.5)
+    for draw in (0, 1):
+        for unit, (contrasts, arms) in enumerate([([0, 1], [0, 1]), ([2], [2]), ([3], [3])]):
+            assert found[draw, unit] == pytest.approx(_on_a_grid(draw, contrasts, arms), abs=2e-5)
+        rows, (mu, tau, r) = [3, 6], (MU[draw], TAU[draw], R[draw])
+        cov = r[:2, :2] * np.outer(tau[:2], tau[:2]) + _covariance()[np.ix_(rows, rows)]
+        assert found[draw, 3] == pytest.approx(stats.multivariate_normal.logpdf(Y[rows], mu[:2], cov), rel=1e-10)
+
+
+def test_trials_that_share_a_control_arm_are_left_out_together():
+    data = _data()
+    assert data.units.tolist() == [0, 0, 1, 2, 3]
+    linked = replace(data, responses=replace(data.responses, control=np.array([0, 0, 1, 1])))
+    assert linked.units.tolist() == [0, 0, 1, 1, 2]
 
 
 class _Draws:
@@ -136,6 +186,9 @@ def test_each_outcome_by_itself_is_that_of_the_exact_engines():
     data = apart(replace(data, covariance=np.diag(V)))
     found = joint_posterior(data, replace(PRIORS, lkj=np.inf), Plan(draws=1000, tune=600, chains=2, cores=1, seed=2))
     assert found.sampled.diagnostics.divergences == 0
+    trust = examine(found.sampled.tree)
+    assert trust.missing == ()
+    assert {r.variable: r.observed for r in trust.replicated}.keys() == {"y", "events", "control_events"}
 
     def one_source(k):
         return class_by_tumor([0] * k, [0] * k, [0] * k, n_classes=1, n_tumors=1, priors={"study": HalfNormal(0.5)})

@@ -9,12 +9,13 @@ from scipy import integrate, special, stats
 from igfmeta.bayes.components import Kernels, class_by_tumor
 from igfmeta.bayes.laplace import binomial_posterior
 from igfmeta.bayes.mcmc.regression import (
-    binomial_regression_model,
+    binomial_regression_by_mcmc,
+    normal_regression_by_mcmc,
     normal_regression_model,
-    regression_by_mcmc,
     two_arm_regression_model,
 )
 from igfmeta.bayes.mcmc.sampling import Plan
+from igfmeta.bayes.mcmc.trust import examine
 from igfmeta.bayes.regression import Moderators, binomial_regression, regression_posterior, two_arm_regression
 from igfmeta.bayes.tau_priors import HalfNormal
 from igfmeta.bayes.two_arm_counts import BASELINE_PRIOR, TwoArmCounts, two_arm_posterior
@@ -126,10 +127,57 @@ def test_draws_of_counts_with_moderators_agree_with_the_route_without_compilatio
     design, factors = Moderators.of(X[:, :2], NAMES[:2]), _factors(0.5)
     weights = np.array([[0.0, 1.0], [1.0, YEAR.mean()]])
     exact = binomial_regression(EVENTS, N, design, factors, weights, rng=np.random.default_rng(1), draws=12_000)
-    model = binomial_regression_model(EVENTS, N, design, factors, weights)
-    drawn, sampled = regression_by_mcmc(model, factors, plan=Plan(draws=1000, tune=600, chains=2, cores=1, seed=3))
+    plan = Plan(draws=1000, tune=600, chains=2, cores=1, seed=3)
+    drawn, sampled = binomial_regression_by_mcmc(EVENTS, N, design, factors, weights, plan=plan)
     assert sampled.diagnostics.divergences == 0
     _same(drawn, exact)
+    trust = examine(sampled.tree)
+    assert trust.missing == ()
+    assert [len(trust.left_out.units), len(trust.replicated)] == [8, 8]
+
+
+@pytest.fixture(scope="module", params=["normal", "t"])
+def normal_draws(request):
+    plan = Plan(draws=500, tune=600, chains=2, cores=1, seed=3)
+    design, factors = Moderators.of(X, NAMES), _factors(0.5)
+    made = normal_regression_by_mcmc(Y, V, design, factors, np.eye(3), study_effects=request.param, plan=plan)
+    return request.param, design, made[1]
+
+
+def test_the_likelihood_of_a_trial_is_a_ratio_of_integrals(normal_draws):
+    """log p(all) - log p(the others), given the sd; the trial's own effect integrated."""
+    kind, design, sampled = normal_draws
+    found = sampled.tree["log_likelihood"]["trials"].values.reshape(-1, 8)
+    for draw, trial in ((0, 0), (3, 2), (9, 7)):
+        sd, rest = sampled.draws("sd")[draw, 0], np.arange(8) != trial
+        own = np.zeros(8) if kind == "normal" else sd * sampled.draws("z_study")[draw]
+        s = V + design.scaled @ design.scaled.T + (sd**2 * np.eye(8) if kind == "normal" else 0.0)
+        others = stats.multivariate_normal.pdf((Y - own)[rest], np.zeros(7), s[np.ix_(rest, rest)])
+
+        def density(z, trial=trial, own=own, s=s, sd=sd):
+            off = (Y - own).copy()
+            off[trial] = Y[trial] - sd * z
+            return stats.multivariate_normal.pdf(off, np.zeros(8), s) * stats.t.pdf(z, 4)
+
+        together = integrate.quad(density, -60, 60, points=[-3, 0, 3], limit=200)[0] if kind == "t" else None
+        if kind == "normal":
+            together = stats.multivariate_normal.pdf(Y, np.zeros(8), s)
+        assert found[draw, trial] == pytest.approx(np.log(together / others), abs=1e-5)
+
+
+def test_draws_of_a_regression_can_be_examined(normal_draws):
+    kind, design, sampled = normal_draws
+    z, sd = sampled.draws("z_coefficient")[5], sampled.draws("sd")[5, 0]
+    own = 0.0 if kind == "normal" else sd * sampled.draws("z_study")[5]
+    s = V + (sd**2 * np.eye(8) if kind == "normal" else 0.0)
+    joint = sampled.tree["log_likelihood"]["joint"].values.ravel()[5]
+    assert joint == pytest.approx(stats.multivariate_normal.logpdf(Y, design.scaled @ z + own, s), rel=1e-10)
+    prior = sampled.tree["log_prior"].to_dataset()
+    assert prior["coefficients"].values.ravel()[5] == pytest.approx(stats.norm.logpdf(z).sum(), rel=1e-12)
+    again = sampled.tree["posterior_predictive"]["y"].values.reshape(-1, 8)
+    expected = (sampled.draws("z_coefficient") @ design.scaled.T).mean(axis=0)
+    np.testing.assert_allclose(again.mean(axis=0), expected, atol=5 * again.std() / np.sqrt(len(again)))
+    assert examine(sampled.tree).missing == ()
 
 
 def _logps(model, point):

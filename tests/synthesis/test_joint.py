@@ -12,6 +12,7 @@ import pytest
 
 import igfmeta as im
 from igfmeta.bayes.mcmc.sampling import Plan
+from igfmeta.bayes.mcmc.trust import examine
 from igfmeta.cli.output import rendered
 from igfmeta.report.joint_summary import tables
 from igfmeta.synthesis.joint import joint
@@ -73,6 +74,13 @@ def test_every_outcome_and_pair_is_there(result):
     assert (pair.predictor, pair.predicted, pair.trials) == ("progression", "os", 8)
     assert -1 < pair.ci_lower < pair.correlation < pair.ci_upper < 1
     assert len(result.to_frame()) == 2
+
+
+def test_draws_can_be_examined_by_trial(result):
+    found = examine(result.sampled.tree)
+    assert found.missing == ()
+    assert len(found.left_out.units) == result.trials
+    assert len(found.replicated) == sum(outcome.k for outcome in result.outcomes)
 
 
 def test_too_few_draws_are_said(result):

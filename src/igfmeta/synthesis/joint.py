@@ -11,7 +11,8 @@ import numpy as np
 
 from igfmeta.bayes.components import class_by_tumor
 from igfmeta.bayes.distributions import share
-from igfmeta.bayes.mcmc.joint import JointPosterior, JointPriors, joint_posterior
+from igfmeta.bayes.mcmc.joint import JointPosterior, joint_posterior
+from igfmeta.bayes.mcmc.joint_data import JointPriors
 from igfmeta.bayes.mcmc.sampling import Plan, Sampled
 from igfmeta.bayes.tau_priors import TauPrior, default_tau_prior
 from igfmeta.errors import InputError, check_level, listed
@@ -25,6 +26,7 @@ from igfmeta.synthesis.joint_inputs import (
     checked_within,
     correlation_of,
     joint_data,
+    names_of,
     outcome_data,
     reported_together,
 )
@@ -264,7 +266,7 @@ def joint(
         remarks=tuple(remarks),
         origin=evidence.origin,
         fingerprint=evidence.fingerprint,
-        sampled=posterior.sampled,
+        sampled=posterior.sampled.labelled(**names_of(data, given)),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Unpack
 import numpy as np
 
 from igfmeta.bayes.components import Codes
-from igfmeta.bayes.mcmc.joint import JointData, Responses
+from igfmeta.bayes.mcmc.joint_data import JointData, Responses
 from igfmeta.errors import InputError, NothingToPool, listed
 from igfmeta.evidence.tables import Evidence
 from igfmeta.numerics import Floats
@@ -128,6 +128,22 @@ def joint_data(data: Sequence[HierarchyData], within: Within) -> JointData:
         trial=matched.trial,
         responses=_responses(data, matched, outcome, within),
     )
+
+
+def names_of(data: Sequence[HierarchyData], given: JointData) -> dict[str, list[str]]:
+    """Return what effects, arms, control arms and trials of the draws are called: by the rows of the evidence."""
+    rows = [["+".join(study.row_ids) for study in each.studies] for each in data]
+    normal = [name for each, names in zip(data, rows, strict=True) if not each.binomial for name in names]
+    arms = [name for each, names in zip(data, rows, strict=True) if each.binomial for name in names]
+    matched = _Matched(data)
+    trials: dict[int, list[str]] = {}
+    for key, contrast in matched.number.items():
+        trials.setdefault(int(given.units[contrast]), []).append(key[0])
+    out = {"effect": normal, "trial": ["+".join(dict.fromkeys(trials[unit])) for unit in sorted(trials)]}
+    if given.responses is not None:
+        control = given.responses.control.tolist()
+        out |= {"arm": arms, "control": [arms[control.index(i)] for i in range(max(control) + 1)]}
+    return out
 
 
 def correlation_of(within: Within, one: str, other: str) -> float:

@@ -261,12 +261,10 @@ def _normal(data: HierarchyData, moderators: Moderators, factors: list[Factor], 
         return regression_posterior(data.y, data.covariance, moderators, factors, weights, rng=rng)
 
     def drawn(study_effects: str, plan: Plan) -> tuple[CrossedPosterior, Sampled]:
-        from igfmeta.bayes.mcmc.regression import normal_regression_model, regression_by_mcmc
+        from igfmeta.bayes.mcmc.regression import normal_regression_by_mcmc
 
-        model = normal_regression_model(
-            data.y, data.covariance, moderators, factors, weights, study_effects=study_effects
-        )
-        return regression_by_mcmc(model, factors, study_effects=study_effects, plan=plan)
+        given = data.y, data.covariance, moderators, factors, weights
+        return normal_regression_by_mcmc(*given, study_effects=study_effects, plan=plan)
 
     return Likelihood("normal", "normal", "importance sampling", exact, drawn)
 
@@ -278,10 +276,10 @@ def _one_arm(data: HierarchyData, moderators: Moderators, factors: list[Factor],
         return binomial_regression(events, n, moderators, factors, weights, rng=rng)
 
     def drawn(study_effects: str, plan: Plan) -> tuple[CrossedPosterior, Sampled]:
-        from igfmeta.bayes.mcmc.regression import binomial_regression_model, regression_by_mcmc
+        from igfmeta.bayes.mcmc.regression import binomial_regression_by_mcmc
 
-        model = binomial_regression_model(events, n, moderators, factors, weights, study_effects=study_effects)
-        return regression_by_mcmc(model, factors, study_effects=study_effects, plan=plan)
+        given = events, n, moderators, factors, weights
+        return binomial_regression_by_mcmc(*given, study_effects=study_effects, plan=plan)
 
     return Likelihood("binomial", "normal", "Laplace's method and importance sampling", exact, drawn)
 
@@ -294,10 +292,10 @@ def _two_arms(data: HierarchyData, moderators: Moderators, factors: list[Factor]
         return two_arm_regression(counts, moderators, factors, weights, rng=rng)
 
     def drawn(study_effects: str, plan: Plan) -> tuple[CrossedPosterior, Sampled]:
-        from igfmeta.bayes.mcmc.regression import regression_by_mcmc, two_arm_regression_model
+        from igfmeta.bayes.mcmc.regression import two_arm_regression_by_mcmc
 
-        model = two_arm_regression_model(counts, moderators, factors, weights, study_effects=study_effects)
-        return regression_by_mcmc(model, factors, study_effects=study_effects, plan=plan)
+        given = counts, moderators, factors, weights
+        return two_arm_regression_by_mcmc(*given, study_effects=study_effects, plan=plan)
 
     return Likelihood("binomial, both arms", "normal", "Laplace's method and importance sampling", exact, drawn)
 

@@ -113,12 +113,7 @@ def binomial_by_mcmc(
     model = binomial_model(events, n, factors, weights, mu_prior=mu_prior, study_effects=study_effects)
     sampled = sample(model, plan, watch=WATCHED)
     rng = np.random.default_rng(sampled.plan.seed)
-    _add(sampled, "posterior_predictive", "events", _replicated(rng, n, sampled.draws("theta")), "effect")
-
-    def likelihood(arms: Codes, logits: Floats) -> Floats:
-        return np.asarray(sum(_log_binomial(events[i], n[i], x) for i, x in zip(arms, logits, strict=True)))
-
-    _add(sampled, "log_likelihood", "counts", _by_trial(sampled, factors, study_effects, likelihood), "trial")
+    add_one_arm_checks(sampled, events, n, factors, study_effects=study_effects, rng=rng)
     add_priors(sampled, factors, scales=study_effects, rng=rng, means={"mu": mu_prior})
     return drawn_posterior(sampled, factors, study_effects=study_effects), sampled
 
@@ -147,6 +142,29 @@ def two_arm_by_mcmc(
     )
     sampled = sample(model, plan, watch=WATCHED)
     rng = np.random.default_rng(sampled.plan.seed)
+    add_two_arm_checks(sampled, counts, factors, study_effects=study_effects, baseline_prior=baseline_prior, rng=rng)
+    add_priors(sampled, factors, scales=study_effects, rng=rng, means={"mu": mu_prior})
+    return drawn_posterior(sampled, factors, study_effects=study_effects), sampled
+
+
+def add_one_arm_checks(
+    sampled: Sampled, events: Floats, n: Floats, factors: Sequence[Factor], *, study_effects: str,
+    rng: np.random.Generator,
+) -> None:  # fmt: skip
+    """Add replicated events and the log likelihood of each trial to draws of the logits `theta` of single arms."""
+    _add(sampled, "posterior_predictive", "events", _replicated(rng, n, sampled.draws("theta")), "effect")
+
+    def likelihood(arms: Codes, logits: Floats) -> Floats:
+        return np.asarray(sum(_log_binomial(events[i], n[i], x) for i, x in zip(arms, logits, strict=True)))
+
+    _add(sampled, "log_likelihood", "counts", _by_trial(sampled, factors, study_effects, likelihood), "trial")
+
+
+def add_two_arm_checks(
+    sampled: Sampled, counts: TwoArmCounts, factors: Sequence[Factor], *, study_effects: str,
+    baseline_prior: MuPrior = BASELINE_PRIOR, rng: np.random.Generator,
+) -> None:  # fmt: skip
+    """Add the same to draws of log odds ratios `theta` and of the logits of the control arms, `baseline`."""
     baseline = sampled.draws("baseline")
     logits = baseline[:, counts.control] + sampled.draws("theta")
     _add(sampled, "posterior_predictive", "events", _replicated(rng, counts.n, logits), "effect")
@@ -156,8 +174,6 @@ def two_arm_by_mcmc(
         return _with_baselines(counts, arms, effects, baseline_prior)
 
     _add(sampled, "log_likelihood", "counts", _by_trial(sampled, factors, study_effects, likelihood), "trial")
-    add_priors(sampled, factors, scales=study_effects, rng=rng, means={"mu": mu_prior})
-    return drawn_posterior(sampled, factors, study_effects=study_effects), sampled
 
 
 def _log_binomial(events: float, n: float, logits: Floats) -> Floats:

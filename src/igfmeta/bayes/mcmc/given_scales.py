@@ -33,6 +33,8 @@ class CrossedDraws:
         Study effects where they were drawn because they are not normal; None where they are integrated out.
     scales : StudyScales or None
         Of those study effects.
+    flat : bool
+        Whether there is an overall mean, flat a priori; if not, the effects are around 0.
     """
 
     y: Floats
@@ -43,6 +45,7 @@ class CrossedDraws:
     sds: Floats
     own: Floats | None = None
     scales: StudyScales | None = None
+    flat: bool = True
 
     @cached_property
     def place(self) -> int:
@@ -79,9 +82,13 @@ class CrossedDraws:
 
     def log_joint(self) -> Floats:
         """Return log p(y | mu, standard deviations, study effects that were drawn), shape (draws,)."""
+        return self.log_density(self.mu[:, None])
+
+    def log_density(self, mean: Floats) -> Floats:
+        """Return the same with a mean for each effect, of shape (draws, k) or (draws, 1)."""
 
         def one(part: slice) -> tuple[Floats]:
-            s, off = self._covariances(part), self._residual[part] - self.mu[part, None]
+            s, off = self._covariances(part), self._residual[part] - mean[part]
             squares = np.vecdot(off, np.linalg.solve(s, off[..., None])[..., 0])
             return (-0.5 * (squares + np.linalg.slogdet(s)[1] + len(self.y) * np.log(2 * np.pi)),)
 
@@ -104,8 +111,9 @@ class CrossedDraws:
     def _by_trial(self) -> tuple[Floats, ...]:
         def one(part: slice) -> tuple[Floats, Floats]:
             inverse = np.linalg.inv(self._covariances(part))
-            pulled = inverse.sum(axis=2)
-            p = inverse - pulled[:, :, None] * pulled[:, None, :] / pulled.sum(axis=1)[:, None, None]
+            pulled = inverse.sum(axis=2) if self.flat else np.zeros(inverse.shape[:2])
+            total = pulled.sum(axis=1) if self.flat else np.ones(len(inverse))
+            p = inverse - pulled[:, :, None] * pulled[:, None, :] / total[:, None, None]
             error = (p @ self._residual[part][..., None])[..., 0]
             each = [self._of_trial(part, trial, p, error) for trial in range(self.levels.max() + 1)]
             return np.stack([a for a, _ in each], axis=1), np.stack([b for _, b in each], axis=1)

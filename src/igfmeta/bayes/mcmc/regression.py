@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,19 @@ import numpy as np
 from igfmeta.bayes.components import Factor
 from igfmeta.bayes.crossed import CrossedPosterior
 from igfmeta.bayes.laplace import checked_counts, normal_variance
+from igfmeta.bayes.mcmc.binomial import add_one_arm_checks, add_two_arm_checks
 from igfmeta.bayes.mcmc.effects import (
+    STUDY_DF,
     STUDY_EFFECTS,
     drawn_posterior,
     loadings,
     standard_deviation,
     standardized,
 )
+from igfmeta.bayes.mcmc.given_scales import CrossedDraws
+from igfmeta.bayes.mcmc.priors import add_priors
 from igfmeta.bayes.mcmc.sampling import Plan, Sampled, load_pymc, sample
+from igfmeta.bayes.mcmc.study_scales import mixture_scales, t_scales
 from igfmeta.bayes.regression import Moderators
 from igfmeta.bayes.two_arm_counts import BASELINE_PRIOR, TwoArmCounts
 from igfmeta.errors import check_choice
@@ -61,6 +67,8 @@ class RegressionModel:
                 distribution = study_effects if f.name == "study" else "normal"
                 self.theta = self.theta + sd * pm.math.dot(load, standardized(pm, f.name, load.shape[1], distribution))
             pm.Deterministic("sd", pm.math.stack(sds), dims="factor")
+            if not normal:
+                pm.Deterministic("theta", self.theta, dims="effect")
 
 
 def normal_regression_model(
@@ -118,9 +126,116 @@ def two_arm_regression_model(
     return made.model
 
 
-def regression_by_mcmc(
-    model: Any, factors: Sequence[Factor], *, study_effects: str = "normal", plan: Plan | None = None
+def normal_regression_by_mcmc(
+    y: Floats,
+    covariance: Floats,
+    moderators: Moderators,
+    factors: Sequence[Factor],
+    weights: Floats,
+    *,
+    study_effects: str = "normal",
+    plan: Plan | None = None,
 ) -> tuple[CrossedPosterior, Sampled]:
-    """Draw from the posterior of a regression model; the asked-for combinations of coefficients are `cells`."""
+    """Draw from the posterior of a regression of normal effects.
+
+    Arguments as of `igfmeta.bayes.regression.regression_posterior`.
+
+    Returns
+    -------
+    CrossedPosterior, Sampled
+        The asked-for combinations of coefficients as `cells`, and everything drawn. The tree also holds
+        `posterior_predictive` (`y`: random effects and sampling errors anew), `log_likelihood` (`trials`, for
+        leave-one-out: of each study given the others; `joint`), prior and log_prior.
+    """
+    model = normal_regression_model(y, covariance, moderators, factors, weights, study_effects=study_effects)
     sampled = sample(model, plan, watch=WATCHED)
+    rng = np.random.default_rng(sampled.plan.seed)
+    mean = sampled.draws("z_coefficient") @ moderators.scaled.T
+    sampled.add(
+        "posterior_predictive", y=(_replicated(sampled, mean, covariance, factors, study_effects, rng), "effect")
+    )
+    given = _given_scales(sampled, y, covariance, factors, study_effects)
+    # Of a study given the others: coefficients are integrated, so that it is a small step to leave it out.
+    integrated = replace(given, covariance=covariance + moderators.scaled @ moderators.scaled.T)
+    sampled.add("log_likelihood", trials=(integrated.log_by_trial(), "trial"), joint=(given.log_density(mean), None))
+    return _finished(sampled, moderators, factors, weights, study_effects, rng)
+
+
+def binomial_regression_by_mcmc(
+    events: Floats,
+    n: Floats,
+    moderators: Moderators,
+    factors: Sequence[Factor],
+    weights: Floats,
+    *,
+    study_effects: str = "normal",
+    plan: Plan | None = None,
+) -> tuple[CrossedPosterior, Sampled]:
+    """Draw the same of counts of single arms; the groups of the tree as of `binomial_by_mcmc`."""
+    events, n = checked_counts(events, n)
+    model = binomial_regression_model(events, n, moderators, factors, weights, study_effects=study_effects)
+    sampled = sample(model, plan, watch=WATCHED)
+    rng = np.random.default_rng(sampled.plan.seed)
+    add_one_arm_checks(sampled, events, n, factors, study_effects=study_effects, rng=rng)
+    return _finished(sampled, moderators, factors, weights, study_effects, rng)
+
+
+def two_arm_regression_by_mcmc(
+    counts: TwoArmCounts,
+    moderators: Moderators,
+    factors: Sequence[Factor],
+    weights: Floats,
+    *,
+    study_effects: str = "normal",
+    plan: Plan | None = None,
+) -> tuple[CrossedPosterior, Sampled]:
+    """Draw the same of counts of two arms; the groups of the tree as of `two_arm_by_mcmc`."""
+    model = two_arm_regression_model(counts, moderators, factors, weights, study_effects=study_effects)
+    sampled = sample(model, plan, watch=WATCHED)
+    rng = np.random.default_rng(sampled.plan.seed)
+    add_two_arm_checks(sampled, counts, factors, study_effects=study_effects, rng=rng)
+    return _finished(sampled, moderators, factors, weights, study_effects, rng)
+
+
+def _finished(
+    sampled: Sampled, moderators: Moderators, factors: Sequence[Factor], weights: Floats, study_effects: str,
+    rng: np.random.Generator,
+) -> tuple[CrossedPosterior, Sampled]:  # fmt: skip
+    """Add prior and log_prior: coefficients are R z, z standard normal."""
+    add_priors(sampled, factors, scales=study_effects, rng=rng)
+    z = sampled.draws("z_coefficient")
+    density = -0.5 * (z**2 + np.log(2 * np.pi)).sum(axis=1)
+    sampled.add("prior", cells=(rng.normal(size=z.shape) @ (weights @ moderators.root).T, "cell"))
+    sampled.add("log_prior", coefficients=(density, None))
     return drawn_posterior(sampled, factors, study_effects=study_effects), sampled
+
+
+def _given_scales(
+    sampled: Sampled, y: Floats, covariance: Floats, factors: Sequence[Factor], study_effects: str
+) -> CrossedDraws:
+    """Return the effects around 0 with the draws of what makes them differ."""
+    sds = sampled.draws("sd")
+    made = CrossedDraws(y, covariance, factors, np.zeros((0, 0)), np.zeros(len(sds)), sds, flat=False)
+    if study_effects == "normal":
+        return made
+    if study_effects == "t":
+        scales = t_scales(np.full(len(sds), STUDY_DF))
+    else:
+        scales = mixture_scales(sampled.draws("outlying_share"), sampled.draws("outlying_spread"))
+    return replace(made, own=sds[:, [made.place]] * sampled.draws("z_study"), scales=scales)
+
+
+def _replicated(
+    sampled: Sampled, mean: Floats, covariance: Floats, factors: Sequence[Factor], study_effects: str,
+    rng: np.random.Generator,
+) -> Floats:  # fmt: skip
+    """Return effects of the same designs, shape (draws, k): a study is not excused by its own effect."""
+    given = _given_scales(sampled, mean[0], covariance, factors, study_effects)
+    out = mean + rng.normal(size=mean.shape) @ np.linalg.cholesky(covariance).T
+    for i, f in enumerate(factors):
+        load = loadings(f, f.studies)
+        z = rng.normal(size=(len(mean), load.shape[1]))
+        if i == given.place and given.scales is not None:
+            z *= np.sqrt(np.stack([given.scales.draw(rng) for _ in range(z.shape[1])], axis=1))
+        out += given.sds[:, [i]] * (z @ load.T)
+    return out
