@@ -393,7 +393,7 @@ def case_regression() -> Iterator[Row]:
     exact = permutation_test(y[:6], v[:6], alone[:6], rng=rng, test="z")
     yield (
         data,
-        "all 720 permutations of six studies: p-values",
+        "all permutations of six studies: p-values",
         engine,
         worst([*exact.p_values, exact.p_model], figures["permutest exact 6"]),
     )

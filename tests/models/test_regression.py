@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import permutations
+import math
+from itertools import combinations, permutations
 
 import numpy as np
 import pytest
@@ -177,6 +178,18 @@ def test_permuting_by_the_definition(data):
     sizes = np.array([size(order) for order in permutations(range(5))])
     found = permutation_test(y, v, x, rng=np.random.default_rng(1), method="DL")
     assert found.p_values[1] == pytest.approx((sizes >= sizes[0] - 1e-9).mean(), abs=1e-12)
+
+
+def test_permuting_two_groups_takes_every_split_once(rng):
+    v = rng.uniform(0.02, 0.3, 9)
+    y = rng.normal(0.2, np.sqrt(v + 0.05))
+    group = np.array([0, 1, 0, 0, 1, 0, 1, 0, 0], dtype=float)
+    found = permutation_test(y, v, np.column_stack([np.ones(9), group]), rng=rng)
+    assert (found.exact, found.permutations) == (True, math.comb(9, 3))
+    splits = [[float(i in chosen) for i in range(9)] for chosen in combinations(range(9), 3)]
+    statistics = [abs(regress_one(y, v, [[1.0, g] for g in split]).coefficients[1].statistic) for split in splits]
+    observed = abs(regress_one(y, v, np.column_stack([np.ones(9), group])).coefficients[1].statistic)
+    assert found.p_values[1] == pytest.approx(np.mean(np.array(statistics) >= observed * (1 - 1e-9)), rel=1e-12)
 
 
 def test_scale_moderators_of_a_factor_fit_each_group(rng):
