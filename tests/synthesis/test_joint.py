@@ -14,6 +14,7 @@ import igfmeta as im
 from igfmeta.bayes.mcmc.sampling import Plan
 from igfmeta.bayes.mcmc.trust import examine
 from igfmeta.cli.output import rendered
+from igfmeta.plots.joint_figure import joint_figure
 from igfmeta.report.joint_summary import tables
 from igfmeta.synthesis.joint import joint
 from igfmeta.synthesis.joint_inputs import checked_within, joint_data, outcome_data, reported_together
@@ -81,6 +82,14 @@ def test_draws_can_be_examined_by_trial(result):
     assert found.missing == ()
     assert len(found.left_out.units) == result.trials
     assert len(found.replicated) == sum(outcome.k for outcome in result.outcomes)
+
+
+def test_the_figure_has_each_outcome_alone_and_together(result):
+    texts = [text.get_text() for text in joint_figure(result).axes[0].texts]
+    for o in result.outcomes:
+        assert f"{o.label} (HR, k = {o.k})" in texts
+        assert f"{o.median:.2f} ({o.ci_lower:.2f}, {o.ci_upper:.2f})" in texts
+        assert f"{o.alone_median:.2f} ({o.alone_lower:.2f}, {o.alone_upper:.2f})" in texts
 
 
 def test_too_few_draws_are_said(result):

@@ -113,6 +113,10 @@ def joint(
         Path | None,
         typer.Option(help="Also write the draws as netCDF, which arviz.from_netcdf reads.", metavar="FILE.nc"),
     ] = None,
+    figure: Annotated[
+        Path | None,
+        typer.Option(help="Also draw each outcome alone and together (.svg, .pdf, .png).", metavar="FILE"),
+    ] = None,
 ) -> None:
     """Model several outcomes of the same randomized trials at once, by PyMC: each borrows from the others."""
     from igfmeta.report.joint_summary import tables
@@ -120,8 +124,17 @@ def joint(
     shape = check_choice("--format", output_format, FORMATS)
     if save is not None:
         check_place(save, (".nc",))
+    if figure is not None:
+        from igfmeta.plots.canvas import check_suffix
+
+        check_suffix(figure)
     result = request.model()
     if save is not None:
         result.sampled.save(save)
         typer.echo(f"Written: {save}", err=True)
+    if figure is not None:
+        from igfmeta.plots.canvas import save as save_figure
+        from igfmeta.plots.joint_figure import joint_figure
+
+        typer.echo(f"Written: {save_figure(joint_figure(result), figure)}", err=True)
     show(result, tables, shape, output)
