@@ -30,6 +30,7 @@ import numpy as np  # noqa: E402  (after the number of threads is set)
 from igfmeta.bayes.posterior import normal_normal  # noqa: E402
 from igfmeta.bayes.tau_priors import HalfNormal  # noqa: E402
 from igfmeta.models.pooling import pool  # noqa: E402
+from igfmeta.parallel import BACKENDS, workers  # noqa: E402
 
 RECORD = Path(__file__).with_name("coverage.json")
 
@@ -148,26 +149,15 @@ def page(record: dict[str, Any]) -> str:
 def main() -> None:
     """Simulate and write the record."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--backend", choices=["loky", "threading", "dask"], default="loky")
+    parser.add_argument("--backend", choices=BACKENDS, default="loky")
     parser.add_argument("--scheduler", help="Address of a Dask scheduler; a cluster on this machine by default.")
     parser.add_argument("--jobs", type=int, default=-1)
     parser.add_argument("--replicates", type=int, default=REPLICATES)
     parser.add_argument("--posteriors", type=int, default=POSTERIORS)
     parser.add_argument("--output", type=Path, default=RECORD)
     given = parser.parse_args()
-    from joblib import parallel_config
-
-    client = None
-    if given.backend == "dask":
-        from distributed import Client
-
-        client = Client(given.scheduler) if given.scheduler else Client(processes=True)
-    try:
-        with parallel_config(backend=given.backend):
-            record = simulate(replicates=given.replicates, posteriors=given.posteriors, n_jobs=given.jobs)
-    finally:
-        if client is not None:
-            client.close()
+    with workers(given.backend, scheduler=given.scheduler):
+        record = simulate(replicates=given.replicates, posteriors=given.posteriors, n_jobs=given.jobs)
     given.output.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     given.output.with_name("COVERAGE.md").write_text(page(record), encoding="utf-8")
     print(f"Written: {given.output}")

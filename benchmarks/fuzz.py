@@ -21,6 +21,7 @@ import random
 import signal
 import sys
 import tempfile
+import time
 import tomllib
 import warnings
 from collections.abc import Callable
@@ -380,21 +381,25 @@ def try_call(made: tuple[list[str], bytes, bytes], folder: Path) -> None:
 TARGETS = {
     "tables, whole and streamed": Target(65_000, table(EFFECTS), try_columns),
     "evidence": Target(15_000, table(_some_evidence()), try_evidence),
-    "protocols": Target(15_000, protocol, try_protocol),
+    "protocols": Target(25_000, protocol, try_protocol),
     "command line": Target(2_500, call, try_call),
     "valid tables, pooled": Target(10_000, valid_table, try_pool),
 }
 
 
-def run(name: str, *, inputs: int | None = None) -> dict[str, Any]:
-    """Return the record of one target."""
+def run(name: str, *, inputs: int | None = None, minutes: float = math.inf) -> dict[str, Any]:
+    """Return the record of one target; after so many minutes, of the inputs tried until then."""
     target, number = TARGETS[name], list(TARGETS).index(name)
-    counts = {"inputs": inputs or target.inputs, "answered": 0, "refused": 0, "crashes": 0, "hangs": 0, "wrong": 0}
+    counts = {"inputs": 0, "answered": 0, "refused": 0, "crashes": 0, "hangs": 0, "wrong": 0}
     failures: list[str] = []
+    end = time.monotonic() + 60 * minutes
     signal.signal(signal.SIGALRM, _alarm)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        for i in range(counts["inputs"]):
+        for i in range(inputs or target.inputs):
+            if time.monotonic() > end:
+                break
+            counts["inputs"] += 1
             made = target.make(random.Random(f"{SEED}/{number}/{i}"))
             kind = _outcome(target, made, folder, failures, i)
             counts[kind] += 1
@@ -429,10 +434,11 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--only", default="", help="a text that the names of the targets contain")
     asked.add_argument("--inputs", type=int, help="instead of the number that is recorded for each target")
+    asked.add_argument("--minutes", type=float, default=math.inf, help="stop each target after so long, as it stands")
     asked.add_argument("--output", type=Path, default=RECORD)
     given = asked.parse_args()
     for name in [name for name in TARGETS if given.only in name]:
-        found = run(name, inputs=given.inputs)
+        found = run(name, inputs=given.inputs, minutes=given.minutes)
         before = json.loads(given.output.read_text()) if given.output.is_file() else {"targets": {}}
         targets = {key: value for key, value in {**before["targets"], name: found}.items() if key in TARGETS}
         record = {

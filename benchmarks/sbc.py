@@ -17,7 +17,7 @@ import os
 import sys
 import time
 import warnings
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
 import joblib  # noqa: E402  (after the number of threads is set)
 import numpy as np  # noqa: E402
 
+from igfmeta import parallel  # noqa: E402
 from igfmeta.version import __version__  # noqa: E402
 
 HERE = Path(__file__).parent
@@ -80,28 +81,18 @@ def calibrate(name: str, *, workers: int, simulations: int | None = None) -> dic
     return {**record, "ranks": counts}
 
 
-def cluster(backend: str, scheduler: str | None) -> AbstractContextManager[Any]:
-    """Return the context in which joblib works."""
-    if backend != "dask":
-        return joblib.parallel_config(backend=backend)
-    from dask.distributed import Client
-
-    Client(scheduler) if scheduler else Client(processes=True, threads_per_worker=1)
-    return joblib.parallel_config(backend="dask")
-
-
 def main() -> None:
     """Run the models that are asked for, and write each as it is done."""
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--only", default="", help="a text that the names of the models contain")
     asked.add_argument("--simulations", type=int, help="instead of the number that is recorded for each model")
     asked.add_argument("--workers", type=int, default=1)
-    asked.add_argument("--backend", choices=("loky", "threading", "dask"), default="loky")
+    asked.add_argument("--backend", choices=parallel.BACKENDS, default="loky")
     asked.add_argument("--scheduler", help="address of a Dask scheduler")
     asked.add_argument("--output", type=Path, default=RECORD)
     given = asked.parse_args()
     names = [name for name in EVERY if given.only in name]
-    with cluster(given.backend, given.scheduler) if given.workers > 1 else nullcontext():
+    with parallel.workers(given.backend, scheduler=given.scheduler) if given.workers > 1 else nullcontext():
         for name in names:
             found = calibrate(name, workers=given.workers, simulations=given.simulations)
             before = json.loads(given.output.read_text()) if given.output.is_file() else {"models": {}}

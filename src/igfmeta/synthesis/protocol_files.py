@@ -24,7 +24,7 @@ Loc = Sequence[int | str]
 
 #: How deep protocols may include each other, and what a protocol that is included may be called: nothing with a path.
 DEEPEST = 8
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
 @dataclass(frozen=True)
