@@ -35,10 +35,12 @@ sys.path.insert(0, str(HERE))
 
 from sbc_mcmc import SAMPLED  # noqa: E402
 from sbc_models import DRAWS, MODELS, Model  # noqa: E402
+from sbc_regression import REGRESSIONS  # noqa: E402
 
 RECORD = HERE / "sbc.json"
 SEED = 20261125
-EVERY: dict[str, Model] = {**MODELS, **SAMPLED}
+#: The seeds of a model are those of its place: a new one comes last.
+EVERY: dict[str, Model] = {**MODELS, **SAMPLED, **REGRESSIONS}
 
 
 def rank(said: Any, truth: float, rng: np.random.Generator) -> int:

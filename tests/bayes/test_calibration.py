@@ -45,6 +45,18 @@ def test_every_model_is_recorded(sbc):
         assert len(counts) == RECORD["draws"] + 1
 
 
+@pytest.mark.parametrize("engine", ["exact", "PyMC"])
+def test_meta_regression_is_calibrated_by_either_engine(engine):
+    asked = {"at the mean", "slope of year", "slope of random", "sd study", "new study"}
+    assert set(RECORD["models"][f"meta-regression, {engine}"]["ranks"]) == asked
+
+
+def test_new_models_come_last(sbc):
+    """A model's place makes its seeds: what was recorded before stays what the program gives."""
+    assert list(sbc.EVERY)[: len(sbc.MODELS)] == list(sbc.MODELS)
+    assert list(sbc.EVERY)[-len(sbc.REGRESSIONS) :] == list(sbc.REGRESSIONS)
+
+
 @pytest.mark.parametrize(("model", "parameter", "counts"), RANKS, ids=[f"{m}: {p}" for m, p, _ in RANKS])
 def test_ranks_are_uniform(model, parameter, counts):
     assert counts.sum() == RECORD["models"][model]["simulations"]
