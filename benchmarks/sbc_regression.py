@@ -104,5 +104,5 @@ REGRESSIONS: dict[str, Model] = {
     "meta-regression, exact": Model(nothing, normal_data, fit_normal, 1000),
     "meta-regression of one-arm counts, Laplace": Model(nothing, one_arm_data, fit_one_arm, 500),
     "meta-regression of two-arm counts, Laplace": Model(nothing, two_arm_data, fit_two_arm, 500),
-    "meta-regression, PyMC": Model(prepare_sampled, normal_data, fit_sampled, 120),
+    "meta-regression, PyMC": Model(prepare_sampled, normal_data, fit_sampled, 300),
 }
