@@ -67,6 +67,28 @@ def test_integrals_and_their_derivatives(name, t):
     np.testing.assert_allclose(at.theta_t, (near(0, dt).theta - near(0, -dt).theta) / (2 * dt), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("theta", [-50.0, -8.0, 30.0])
+@pytest.mark.parametrize("events", [0.0, 387.0, 400.0])
+def test_integrals_of_large_arms_far_from_the_mean(events, theta):
+    """The sum over a fine grid of the normal, over the whole of where the product can lie."""
+    kernel = Binomial(np.array([events]), np.array([400.0]), np.zeros(1))
+    eta = np.linspace(-160, 160, 640_001)
+    logs = kernel.log_f(eta[None])[0] + stats.norm.logpdf(eta, theta, 10.0)
+    expected = special.logsumexp(logs) + np.log(eta[1] - eta[0])
+    found = contributions(kernel, np.array([theta]), np.array([100.0]), nodes=481).value[0]
+    assert found == pytest.approx(expected, rel=1e-7, abs=1e-7)
+
+
+def test_arms_at_opposite_ends_have_a_mean_between_them():
+    fit = im.fit_with("glmm", pd.DataFrame({"x": [387.0, 0, 0], "n": [400.0, 400, 60]}), events="x", n="n",
+                      measure="PLO")  # fmt: skip
+    found = fit.to_dict()
+    assert found["ci_lower"] < found["estimate"] < found["ci_upper"]
+    assert -15 < found["estimate"] < 0
+    assert not found["converged"]
+    assert any("tau" in remark for remark in found["remarks"])
+
+
 def test_derivatives_with_the_intercepts_maximized_away():
     evaluate, _ = profiled("OR", {"events1": A, "n1": N1, "events2": C, "n2": N2})
     index, h = np.arange(5), 1e-5

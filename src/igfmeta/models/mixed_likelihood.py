@@ -327,7 +327,7 @@ def maximize(data: DataSets, start: Floats, *, level: float, common: bool = Fals
         condition=condition,
         accuracy=accuracy,
         nodes=nodes,
-        converged=converged & np.isfinite(se),
+        converged=converged & np.isfinite(se) & (t < LARGEST * (1 - 1e-9)),
         multimodal=np.bincount(owner, minlength=n) > 1,
         information=-own.theta_theta,
     )

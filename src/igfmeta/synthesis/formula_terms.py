@@ -20,9 +20,12 @@ CODINGS = ("treatment", "SAS", "sum", "helmert", "diff", "poly")
 NUMPY = ("log", "log2", "log10", "log1p", "exp", "sqrt", "abs")
 
 _PLAIN = (
-    ast.Expression, ast.Constant, ast.List, ast.Tuple, ast.Load, ast.keyword, ast.BinOp, ast.UnaryOp, ast.operator,
-    ast.unaryop,
+    ast.Expression, ast.Constant, ast.List, ast.Tuple, ast.Load, ast.keyword, ast.UnaryOp, ast.operator, ast.unaryop,
 )  # fmt: skip
+
+#: Arithmetic, and the largest power: numbers alone could otherwise fill the memory, as in 9**9**9**9.
+OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow)
+HIGHEST_POWER = 20
 
 
 def columns_of_factors(formula: str, factors: Iterable[Any]) -> list[str]:
@@ -68,8 +71,23 @@ def _names(formula: str, text: str) -> Iterator[str]:
         elif isinstance(node, ast.Call):
             if not isinstance(node.func, (ast.Name, ast.Attribute)):
                 raise _refused(formula, ast.unparse(node))
+        elif isinstance(node, ast.BinOp):
+            if not _is_arithmetic(node):
+                raise _refused(formula, ast.unparse(node))
         elif not isinstance(node, _PLAIN):
             raise _refused(formula, ast.unparse(node) if isinstance(node, ast.expr) else text)
+
+
+def _is_arithmetic(node: ast.BinOp) -> bool:
+    """Whether columns and numbers are combined, a power being a small number."""
+    lists = (ast.List, ast.Tuple)
+    for part in (node.left, node.right):
+        if isinstance(part, lists) or (isinstance(part, ast.Constant) and not isinstance(part.value, (int, float))):
+            return False
+    if not isinstance(node.op, ast.Pow):
+        return isinstance(node.op, OPERATORS)
+    power = node.right.operand if isinstance(node.right, ast.UnaryOp) else node.right
+    return isinstance(power, ast.Constant) and isinstance(power.value, (int, float)) and power.value <= HIGHEST_POWER
 
 
 def _known(node: ast.Attribute) -> bool:
