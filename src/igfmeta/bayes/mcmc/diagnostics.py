@@ -56,7 +56,7 @@ class Diagnostics:
     def line(self) -> str:
         """Return the diagnostics in one sentence."""
         return (
-            f"{self.chains} chains of {self.draws} draws: largest R-hat {self.rhat:.3f}, smallest effective sample "
+            f"{self.chains} chains of {self.draws} draws: largest R-hat {self.rhat:.4f}, smallest effective sample "
             f"size {min(self.ess_bulk, self.ess_tail):.0f}, divergences {self.divergences}."
         )
 
@@ -105,7 +105,7 @@ def _sentences(
 ) -> list[str]:
     out = []
     if not rhat <= RHAT_LIMIT:
-        found = f"R-hat of {rhat_of} is {rhat:.3f}" if rhat_of else "R-hat needs two chains and there is one"
+        found = f"R-hat of {rhat_of} is {rhat:.4f}" if rhat_of else "R-hat needs two chains and there is one"
         out.append(f"{found} (limit {RHAT_LIMIT}): the chains have not agreed. Do not use these numbers; draw more.")
     if ess < ESS_LIMIT:
         out.append(
