@@ -6,6 +6,7 @@ import pytest
 
 from igfmeta.errors import InputError
 from igfmeta.evidence import load_evidence
+from igfmeta.synthesis.pooling import pool
 from igfmeta.synthesis.protocol_check import check_against
 from igfmeta.synthesis.protocol_files import protocol_of_texts, read_protocol, shipped_protocols
 
@@ -93,3 +94,16 @@ def test_values_that_the_evidence_does_not_hold_are_refused_with_those_it_does(t
     found = [str(problem) for problem in refused.value.problems]
     assert found[0].startswith("mine.toml, eligibility: agent_class was 'antibodi'; accepted are antibody")
     assert found[1].startswith("mine.toml, outcome[1]: outcome was 'oss'; accepted are os, pfs")
+
+
+def test_a_protocol_may_weight_studies_by_their_risk_of_bias(tmp_path):
+    path, evidence = tmp_path / "mine.toml", load_evidence()
+    estimates = []
+    for model in ("", "[model]\nrisk_weights = {some = 0.5}\n"):
+        path.write_text(GOOD + model)
+        protocol = read_protocol(path).protocol
+        found = pool(evidence, outcome="os", agent_class="antibody", **protocol.model.options())
+        estimates.append(found.answers[0].overall.fit.estimate)
+    assert estimates[0] != estimates[1]
+    text = GOOD + "[model]\nrisk_weights = {some = 1.5}\n"
+    assert any("risk_weights" in line for line in problems(tmp_path, text))

@@ -15,7 +15,7 @@ from igfmeta.synthesis.checks import Checks, checks_of
 from igfmeta.synthesis.hierarchy import hierarchy
 from igfmeta.synthesis.hierarchy_results import HierarchyResult
 from igfmeta.synthesis.pooling import outcome_vocabulary, pool
-from igfmeta.synthesis.protocol import Outcome, Protocol, RiskQuestion, Variant
+from igfmeta.synthesis.protocol import Model, Outcome, Protocol, RiskQuestion, Variant
 from igfmeta.synthesis.protocol_check import check_against, varied
 from igfmeta.synthesis.protocol_files import ProtocolFile
 from igfmeta.synthesis.questions import OutcomeInfo
@@ -299,7 +299,7 @@ def _pooled(
     try:
         result = pool(evidence, outcome=spec.name, measure=spec.measure, use=use, **options)
     except NothingToPool:
-        criteria = {k: v for k, v in options.items() if k not in ("by", "method", "ci", "pi", "prior", "level")}
+        criteria = {k: v for k, v in options.items() if k not in Model.model_fields}
         return None, unanswered_question(evidence, spec.name, spec.measure, use=use, **criteria)
     return result.answers[0], None
 

@@ -96,6 +96,9 @@ class Model(Part):
     pi: Pi = Field("HK", description="prediction interval")
     prior: Prior | None = Field(None, description="prior of tau")
     level: Level = Field(0.95, description="level of every interval")
+    risk_weights: Mapping[str, Annotated[float, Field(gt=0, le=1)]] | None = Field(
+        None, description="weights of studies by risk of bias, such as {some = 0.5}: variances are divided by them"
+    )
 
     def options(self) -> dict[str, Any]:
         """Return what `pool` takes."""
