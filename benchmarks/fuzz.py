@@ -43,6 +43,7 @@ from igfmeta.evidence.stream import read_grouped  # noqa: E402
 from igfmeta.synthesis.fitting import fit  # noqa: E402
 from igfmeta.synthesis.inputs import FORMS, Columns  # noqa: E402
 from igfmeta.synthesis.methods import Methods  # noqa: E402
+from igfmeta.synthesis.pooling import pool  # noqa: E402
 from igfmeta.synthesis.protocol_files import read_protocol  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
@@ -281,6 +282,71 @@ def try_pool(made: tuple[pd.DataFrame, Columns, dict[str, Any]], folder: Path) -
     assert not folder.joinpath("out").exists()
 
 
+#: Columns of a trials table that stay the same, and the sources that it names.
+TRIAL = {
+    "agent": "x", "agent_class": "drug", "phase": "2", "blinding": "open_label", "regimen": "monotherapy",
+    "partners": "", "experimental": "x", "control": "y", "contrast": "add_on", "p_sided": "2", "median_unit": "months",
+    "use": "primary", "use_reason": "", "source_id": "s1", "extraction": "double",
+}  # fmt: skip
+SOURCES = "source_id,type,status\ns1,journal_article,ok\n"
+
+
+def valid_evidence(rng: random.Random) -> tuple[bytes, dict[str, Any]]:
+    """Return a trials table that breaks no rule, and a question to it."""
+    rows = [_trial(rng, i) for i in range(rng.choice((1, 2, 3, 4, 6, 10, 25)))]
+    stream = io.StringIO()
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.DictWriter(stream, names, restval="")
+    writer.writeheader()
+    writer.writerows(rows)
+    question = {
+        "outcome": rng.choice(("os", "progression", "orr")),
+        "by": rng.choice(("tumor", "phase", "agent", None)),
+        "level": rng.choice((0.5, 0.8, 0.95, 0.99)),
+    }
+    return stream.getvalue().encode(), question
+
+
+def _trial(rng: random.Random, i: int) -> dict[str, Any]:
+    """Return one row: a hazard ratio with interval or p-value, or counts of one arm or two."""
+    row = {
+        **TRIAL, "row_id": f"r{i}", "study_id": f"s{i}", "year": rng.randint(1990, 2026),
+        "tumor_type": rng.choice(("skin", "lung", "bone")),
+    }  # fmt: skip
+    if rng.random() < 0.5:
+        estimate, width = math.exp(rng.gauss(0, rng.choice((0.3, 3)))), rng.uniform(1.02, 6)
+        row |= {"design": "randomized", "outcome": rng.choice(("os", "pfs", "ttp")), "measure": "HR", "ci_level": 95,
+                "estimate": f"{estimate:.6g}", "ci_low": f"{estimate / width:.6g}",
+                "ci_high": f"{estimate * width:.6g}"}  # fmt: skip
+        return row
+    arms = ("exp", "ctl") if rng.random() < 0.4 else ("exp",)
+    row |= {"design": "randomized" if len(arms) == 2 else "single_arm", "outcome": "orr", "measure": "events"}
+    if len(arms) == 1:
+        row |= {"control": "", "contrast": "none"}
+    for arm in arms:
+        n = rng.choice((1, 5, 20, 60, 400))
+        row |= {f"n_{arm}": n, f"events_{arm}": rng.choice((0, n, rng.randint(0, n)))}
+    return row
+
+
+def try_pools(made: tuple[bytes, dict[str, Any]], folder: Path) -> None:
+    """Every pool of valid evidence is finite and in order, or a sentence says why there is none."""
+    data, question = made
+    (folder / "trials.csv").write_bytes(data)
+    (folder / "sources.csv").write_text(SOURCES)
+    result = pool(load_evidence(folder, tables=("trials",)), **question)
+    json.dumps(result.to_dict(), allow_nan=False)
+    for answer in result.answers:
+        for group in (answer.overall, *answer.groups):
+            posterior, at = group.posterior, (group.fit.ci_lower, group.fit.estimate, group.fit.ci_upper)
+            # On the reader's scale: the logit of a rate of 0 is infinite, the rate is not.
+            lower, estimate, upper = map(group.natural, at)
+            assert math.isfinite(lower + estimate + upper)
+            assert lower <= estimate <= upper
+            if posterior is not None:
+                assert posterior.ci_lower <= posterior.mu_median <= posterior.ci_upper
+
+
 #: Base calls of the command line, and the commands whose options are mixed in.
 CALLS: tuple[list[str], ...] = (
     ["fit", "--data", "{effects}", "--yi", "yi", "--vi", "vi"],
@@ -384,6 +450,7 @@ TARGETS = {
     "protocols": Target(25_000, protocol, try_protocol),
     "command line": Target(2_500, call, try_call),
     "valid tables, pooled": Target(10_000, valid_table, try_pool),
+    "valid evidence, pooled": Target(10_000, valid_evidence, try_pools),
 }
 
 
