@@ -14,7 +14,7 @@ from igfmeta.models.multilevel.terms import Term, parse
 from igfmeta.models.multilevel.without_terms import without_terms
 from igfmeta.numerics import Floats
 from igfmeta.synthesis.formula_design import design, variables
-from igfmeta.synthesis.inputs import Columns, effects_from
+from igfmeta.synthesis.inputs import Columns, effects_from, row_number
 from igfmeta.synthesis.multilevel_results import SWEEP, MultilevelResult, MultilevelRow, Swept
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def fit_multilevel(
                 vi=float(sizes.vi[i]) if usable[i] else None,
                 derivation=sizes.derivation[i],
                 reason=sizes.reason[i],
-                row=_row_number(table, i),
+                row=row_number(table, i),
             )
             for i, label in enumerate(labels)
         ),
@@ -205,12 +205,8 @@ def _covariance(vi: Floats, clusters: list[str] | None, rho: float | None) -> Fl
     return vi if clusters is None or rho is None else assumed_covariance(vi, clusters, rho=rho)
 
 
-def _row_number(frame: pd.DataFrame, at: int) -> int:
-    return int(frame.index[at]) if frame.index.name == "row" else at + 1
-
-
 def _label(frame: pd.DataFrame, at: int, study: str | None) -> str:
-    number = f"row {_row_number(frame, at)}"
+    number = f"row {row_number(frame, at)}"
     return number if study is None else f"{_column(frame, study)[at]} ({number})"
 
 

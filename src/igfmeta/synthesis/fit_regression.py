@@ -10,7 +10,7 @@ import numpy as np
 
 from igfmeta.errors import InputError, NothingToPool
 from igfmeta.numerics import Floats, Mask
-from igfmeta.synthesis.inputs import Columns, Effects, effects_from
+from igfmeta.synthesis.inputs import Columns, Effects, effects_from, row_number
 from igfmeta.synthesis.regress_results import MetaRegression, RegressionRow
 from igfmeta.synthesis.regressing import Material, RegressOptions, regressed, several
 
@@ -94,7 +94,7 @@ def material_of(table: pd.DataFrame, effects: Effects, *, study: str | None) -> 
     rows = [
         RegressionRow(
             label=_label(table, i, study),
-            row=_row_number(table, i),
+            row=row_number(table, i),
             yi=float(sizes.yi[i]) if usable[i] else None,
             vi=float(sizes.vi[i]) if usable[i] else None,
             fitted=None,
@@ -124,13 +124,9 @@ def _harmonic(n: Floats | None, usable: Mask) -> float | None:
     return None if n is None else float(usable.sum() / np.sum(1 / n[usable]))
 
 
-def _row_number(table: pd.DataFrame, at: int) -> int:
-    return int(table.index[at]) if table.index.name == "row" else at + 1
-
-
 def _label(table: pd.DataFrame, at: int, study: str | None) -> str:
     if study is None:
-        return f"row {_row_number(table, at)}"
+        return f"row {row_number(table, at)}"
     if study not in table.columns:
         raise InputError(f"study was {study!r}; the columns are {', '.join(map(str, table.columns))}.")
     return str(table[study].iloc[at])

@@ -14,7 +14,7 @@ from igfmeta.models.robust.fitting import RobustFit
 from igfmeta.models.robust.fitting import fit_robust as fit_model
 from igfmeta.numerics import Floats
 from igfmeta.synthesis.formula_design import design
-from igfmeta.synthesis.inputs import Columns, effects_from
+from igfmeta.synthesis.inputs import Columns, effects_from, row_number
 from igfmeta.version import __version__
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ def _clusters(frame: pd.DataFrame, name: str) -> list[str]:
         raise InputError(Problem(f"there is no column {name!r}; the columns are {listed(frame.columns)}.", file=file))
     texts = ["" if value is None or value != value else str(value).strip() for value in frame[name]]
     problems = [
-        Problem("is blank, and says which study the row is of.", file=file, row=_row_number(frame, i), column=name)
+        Problem("is blank, and says which study the row is of.", file=file, row=row_number(frame, i), column=name)
         for i, text in enumerate(texts)
         if not text
     ]
@@ -225,18 +225,14 @@ def _clusters(frame: pd.DataFrame, name: str) -> list[str]:
     return texts
 
 
-def _row_number(frame: pd.DataFrame, at: int) -> int:
-    return int(frame.index[at]) if frame.index.name == "row" else at + 1
-
-
 def _rows(table: pd.DataFrame, effects: Any, cluster: str, study: str | None, fit: RobustFit) -> tuple[RobustRow, ...]:
     sizes, usable = effects.sizes, effects.usable
     position = np.cumsum(usable) - 1
-    labels = table[study].tolist() if study is not None else [f"Row {_row_number(table, i)}" for i in range(len(table))]
+    labels = table[study].tolist() if study is not None else [f"Row {row_number(table, i)}" for i in range(len(table))]
     return tuple(
         RobustRow(
             label=str(label),
-            row=_row_number(table, i),
+            row=row_number(table, i),
             cluster=str(table[cluster].iloc[i]),
             yi=float(sizes.yi[i]) if usable[i] else None,
             vi=float(sizes.vi[i]) if usable[i] else None,

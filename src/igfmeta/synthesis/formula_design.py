@@ -10,6 +10,7 @@ import numpy as np
 from igfmeta.errors import InputError, Problem, listed
 from igfmeta.numerics import Floats
 from igfmeta.synthesis.formula_terms import columns_of_factors
+from igfmeta.synthesis.inputs import row_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,16 +116,12 @@ def _refuse_undefined(formula: str, matrix: pd.DataFrame, frame: pd.DataFrame) -
         Problem(
             f"has no finite value in mods {formula!r}, such as the logarithm of 0.",
             file=frame.attrs.get("file"),
-            row=_row_number(frame, at),
+            row=row_number(frame, at),
         )
         for at in np.flatnonzero(~defined).tolist()
     ]
     if problems:
         raise InputError(problems)
-
-
-def _row_number(frame: pd.DataFrame, at: int) -> int:
-    return int(frame.index[at]) if frame.index.name == "row" else at + 1
 
 
 def as_numbers(column: pd.Series) -> pd.Series:
@@ -145,6 +142,6 @@ def _refuse_blanks(formula: str, columns: dict[str, pd.Series], frame: pd.DataFr
         blank = column.isna() | (column.astype(str) == "")
         for at in np.flatnonzero(blank.to_numpy()).tolist():
             said = f"is blank, and mods {formula!r} needs it."
-            problems.append(Problem(said, file=frame.attrs.get("file"), row=_row_number(frame, at), column=name))
+            problems.append(Problem(said, file=frame.attrs.get("file"), row=row_number(frame, at), column=name))
     if problems:
         raise InputError(problems)

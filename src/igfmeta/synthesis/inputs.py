@@ -122,12 +122,12 @@ def _numbers(frame: pd.DataFrame, columns: dict[str, str]) -> dict[str, Floats]:
 def _check(frame: pd.DataFrame, column: str, bad: Mask, values: Floats, accepted: str) -> list[Problem]:
     file = frame.attrs.get("file")
     return [
-        Problem(f"found {values[i]:g}; accepted is {accepted}.", file=file, row=_row_number(frame, i), column=column)
+        Problem(f"found {values[i]:g}; accepted is {accepted}.", file=file, row=row_number(frame, i), column=column)
         for i in np.flatnonzero(bad).tolist()
     ]
 
 
-def _row_number(frame: pd.DataFrame, position: int) -> int:
+def row_number(frame: pd.DataFrame, position: int) -> int:
     """Return the row as its file counts (the reader leaves it as the index), else as the frame counts, from 1."""
     return int(frame.index[position]) if frame.index.name == "row" else int(position) + 1
 
@@ -223,7 +223,7 @@ def _in_table(problem: Problem, frame: pd.DataFrame, complete: Mask) -> Problem:
     if problem.row is None:
         return problem
     position = int(np.flatnonzero(complete)[problem.row - 1])
-    return replace(problem, file=frame.attrs.get("file"), row=_row_number(frame, position))
+    return replace(problem, file=frame.attrs.get("file"), row=row_number(frame, position))
 
 
 def _refuse_impossible(frame: pd.DataFrame, named: dict[str, str], x: dict[str, Floats]) -> None:
