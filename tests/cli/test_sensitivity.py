@@ -24,8 +24,18 @@ def test_on_the_evidence_with_the_other_rows(run):
 def test_rates_have_no_value_of_no_effect(run):
     status, out, _ = run("sensitivity", "--class", "antibody", "--outcome", "orr", "--measure", "PLO")
     assert status == 0
-    assert "Logit-normal likelihood of the counts" in out
+    for words in ("The pool itself: binomial likelihood, ML, PL", "profile likelihood = the pool", "Studies, binomial",
+                  "Normal approximations, not of the counts", "Logits: DL, HK"):  # fmt: skip
+        assert words in out
     assert "no effect" not in out
+
+
+def test_models_of_two_armed_counts_stand_beside_the_pool_which_is_marked(run):
+    status, out, _ = run("sensitivity", "--outcome", "orr", "--measure", "OR")
+    assert status == 0
+    for words in ("REML, restricted maximum likelihood = the pool", "Mantel-Haenszel OR, common effect",
+                  "Peto, common effect", "Exact conditional mixed model (CM.EL)"):  # fmt: skip
+        assert words in out
 
 
 def test_on_a_table_as_json_and_figure(run, tmp_path):

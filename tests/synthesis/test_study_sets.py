@@ -8,7 +8,6 @@ import pandas as pd
 from igfmeta.models.bias.registry import run_test
 from igfmeta.synthesis.bias import funnel_of
 from igfmeta.synthesis.inputs import Columns
-from igfmeta.synthesis.sensitivity_counts import count_models
 from igfmeta.synthesis.study_sets import file_name, set_of_table, sets_by
 
 MEANS = pd.DataFrame(
@@ -39,7 +38,9 @@ def test_one_arm_has_its_likelihood():
     table = pd.DataFrame({"e": [0, 3, 5], "n": [24, 20, 31]})
     found = set_of_table(table, Columns(events="e", n="n"), measure="PLO")
     assert found.counts[:, 0].tolist() == [0, 3, 5]
-    assert list(count_models(found, 0.95)) == ["Logit-normal likelihood of the counts"]
+    assert found.counted
+    assert [part.tolist() for part in found.rates] == [[0, 3, 5], [24, 20, 31]]
+    assert found.natural(-np.inf) == 0.0
 
 
 def test_groups_are_sets_and_rows_without_an_effect_are_said():

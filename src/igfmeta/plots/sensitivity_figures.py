@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from igfmeta.errors import check_choice
 from igfmeta.plots.matplotlib_forest import figure as forest_figure
 from igfmeta.plots.step_forest import step_forest
-from igfmeta.synthesis.sensitivity import KINDS, SensitivityOf, SensitivityResult
+from igfmeta.synthesis.sensitivity_results import SensitivityOf, SensitivityResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,12 +19,12 @@ def sensitivity_forest(found: SensitivityOf) -> Figure:
     fit = found.fit
     groups = [
         (words, [(c.name, c.estimate, c.ci_lower, c.ci_upper) for c in found.choices if c.kind == kind])
-        for kind, words in KINDS.items()
+        for kind, words in found.kinds.items()
     ]
     forest = step_forest(
         found.studies,
         [(words, steps) for words, steps in groups if steps],
-        (f"{found.base} ({fit.method}, {fit.ci})", fit.estimate, fit.ci_lower, fit.ci_upper),
+        (found.base, fit.estimate, fit.ci_lower, fit.ci_upper),
         title=f"Sensitivity: {found.studies.label}",
         level=fit.level,
     )

@@ -5,22 +5,22 @@ from __future__ import annotations
 from igfmeta import formatting as f
 from igfmeta.report.influence_summary import effect_cell, effect_column, p_cell
 from igfmeta.report.summary import Column, SummaryTable
-from igfmeta.synthesis.sensitivity import KINDS, SensitivityOf, SensitivityResult
+from igfmeta.synthesis.sensitivity_results import SensitivityOf, SensitivityResult
 
 
 def table_of(found: SensitivityOf) -> SummaryTable:
     """Return the table of one set of studies: the pool itself first, then each kind of choice."""
     studies, fit = found.studies, found.fit
     first = (
-        f"{found.base}: {fit.method}, {fit.ci}",
+        found.base,
         f"{fit.k}",
         effect_cell(studies, fit.estimate, fit.ci_lower, fit.ci_upper),
         p_cell(studies, fit.p_value),
-        f.small(fit.tau2),
+        f.small(fit.tau2) if fit.tau2 is not None else "",
     )
     rows: list[tuple[str, ...]] = [first]
     apart = {0}
-    for kind, words in KINDS.items():
+    for kind, words in found.kinds.items():
         members = [choice for choice in found.choices if choice.kind == kind]
         if not members:
             continue
@@ -28,7 +28,7 @@ def table_of(found: SensitivityOf) -> SummaryTable:
         rows.append((words, "", "", "", ""))
         rows += [
             (
-                f"  {choice.name}",
+                f"  {choice.name}{' = the pool' if choice.chosen else ''}",
                 f"{choice.k}",
                 effect_cell(studies, choice.estimate, choice.ci_lower, choice.ci_upper),
                 p_cell(studies, choice.p_value),

@@ -17,7 +17,8 @@ from igfmeta.synthesis.influence import InfluenceOf, InfluenceResult, influence_
 from igfmeta.synthesis.inputs import Columns
 from igfmeta.synthesis.methods import Methods
 from igfmeta.synthesis.results import Answer, PoolResult
-from igfmeta.synthesis.sensitivity import SensitivityOf, SensitivityResult, sensitivity_in, sensitivity_of
+from igfmeta.synthesis.sensitivity import sensitivity_in, sensitivity_of
+from igfmeta.synthesis.sensitivity_results import SensitivityOf, SensitivityResult
 from igfmeta.synthesis.study_sets import StudySet, set_of_answer, set_of_table, sets_of_pool
 
 if TYPE_CHECKING:
@@ -170,8 +171,8 @@ def _methods_of(source: Any) -> Methods:
 
 
 def _of_fit(answer: Answer) -> Methods:
-    """Return the methods of a pool of normal effects; the defaults at its level for a pool of counts."""
+    """Return the methods of a pool of normal effects; the defaults at its level, or tau2 = 0, for a pool of counts."""
     fit = answer.overall.fit
     if fit.method in TAU2_METHODS and fit.ci in CI_METHODS and fit.pi in PI_METHODS:
         return Methods(method=fit.method, ci=fit.ci, pi=fit.pi, level=fit.level)
-    return Methods(level=fit.level)
+    return Methods(method="CE" if fit.method == "CE" else Methods().method, level=fit.level)

@@ -54,7 +54,8 @@ def _exact(events: Floats, n: Floats, level: float) -> Pooled:
     )
 
 
-def _typical(events: Floats, n: Floats) -> float:
+def typical_of_rates(events: Floats, n: Floats) -> float:
+    """Return the typical variance of logits, 0.5 added where a cell is 0 (Higgins & Thompson 2002, eq. 9)."""
     sizes = one_arm(events, n, measure="PLO")
     batch = prepare(sizes.yi, sizes.vi)
     return float(typical_variance(batch)[0] * batch.scale[0])
@@ -73,7 +74,7 @@ def _mixed(groups: Sequence[tuple[Floats, Floats]], *, level: float, common: boo
     for g, (events, patients) in enumerate(groups):
         own = slice(ends[g] - size[g], ends[g])
         fit = certified(
-            found, g, k=int(size[g]), saturated=float(best[own].sum()), typical=_typical(events, patients),
+            found, g, k=int(size[g]), saturated=float(best[own].sum()), typical=typical_of_rates(events, patients),
             variant="logit-normal", method="CE" if common else "ML", ci="PL", level=level, tells=int(size[g]),
             weights=found.information[own],
         ).fit  # fmt: skip
@@ -113,6 +114,32 @@ def _crude(groups: Sequence[tuple[Floats, Floats]]) -> Floats:
     return np.array([special.logit((x.sum() + 0.5) / (n.sum() + 1)) for x, n in groups])
 
 
+def rate_fits(
+    counts: Sequence[tuple[Floats, Floats]], *, level: float, common: bool = False
+) -> list[Pooled]:  # fmt: skip
+    """Return the pool of each group of arms, all groups in one batch: what `pool` gives for them, without posterior.
+
+    Parameters
+    ----------
+    counts : sequence of (events, n)
+        One pair of arrays for each group.
+    level : float
+    common : bool
+        Hold tau2 at 0.
+
+    Examples
+    --------
+    >>> x, n = np.array([0.0, 3.0, 5.0]), np.array([24.0, 20.0, 31.0])
+    >>> fits = rate_fits([(x, n), (x[:1], n[:1])], level=0.95)
+    >>> [(fit.method, fit.ci) for fit in fits], round(fits[0].estimate, 4)
+    ([('ML', 'PL'), ('exact', 'exact')], -2.2454)
+    """
+    several = [len(x) > 1 and 0 < x.sum() < n.sum() for x, n in counts]
+    mixed = iter(_mixed([(x, n) for (x, n), fitted in zip(counts, several, strict=True) if fitted], level=level,
+                        common=common))  # fmt: skip
+    return [next(mixed) if fitted else _exact(x, n, level) for (x, n), fitted in zip(counts, several, strict=True)]
+
+
 def pool_rates(
     groups: Sequence[Sequence[Study]], *, tau_prior: TauPrior, level: float, common: bool = False
 ) -> list[tuple[Pooled, RatePosterior]]:
@@ -128,10 +155,7 @@ def pool_rates(
         Hold tau2 at 0.
     """
     counts = [_counts(group) for group in groups]
-    several = [len(x) > 1 and 0 < x.sum() < n.sum() for x, n in counts]
-    mixed = iter(_mixed([(x, n) for (x, n), fitted in zip(counts, several, strict=True) if fitted], level=level,
-                        common=common))  # fmt: skip
-    fits = [next(mixed) if fitted else _exact(x, n, level) for (x, n), fitted in zip(counts, several, strict=True)]
+    fits = rate_fits(counts, level=level, common=common)
     ends = np.cumsum([len(x) for x, _ in counts])
     members = [range(end - len(x), end) for end, (x, _) in zip(ends.tolist(), counts, strict=True)]
     events, n = (np.concatenate([pair[i] for pair in counts]) for i in (0, 1))

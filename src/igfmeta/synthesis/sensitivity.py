@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,131 +17,11 @@ from igfmeta.models.inference import CI_METHODS
 from igfmeta.models.pooling import pool_one
 from igfmeta.models.registry import ESTIMATORS, TAU2_METHODS
 from igfmeta.models.results import Pooled
-from igfmeta.synthesis.display import Plotted
 from igfmeta.synthesis.methods import Methods
-from igfmeta.synthesis.questions import COUNTED_PROPORTION
-from igfmeta.synthesis.results import finite
 from igfmeta.synthesis.sensitivity_counts import count_models
+from igfmeta.synthesis.sensitivity_rates import rates_of
+from igfmeta.synthesis.sensitivity_results import Choice, SensitivityOf, SensitivityResult
 from igfmeta.synthesis.study_sets import StudySet
-from igfmeta.version import __version__
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-#: The kinds of choices, in the order of the table.
-KINDS = {
-    "tau2": "Estimator of tau2",
-    "interval": "Interval",
-    "model": "Model",
-    "studies": "Studies",
-}
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The pooled effect under one choice, on the analysis scale.
-
-    Attributes
-    ----------
-    kind : str
-        Of `KINDS`.
-    name : str
-        In words.
-    k : int
-    estimate, ci_lower, ci_upper : float
-    p_value : float or None
-        None for a posterior.
-    tau2 : float or None
-    chosen : bool
-        It is what the pool itself does.
-    conclusion : str
-        "excludes", "includes" or "" (no value of no effect): what the interval does with no effect.
-    """
-
-    kind: str
-    name: str
-    k: int
-    estimate: float
-    ci_lower: float
-    ci_upper: float
-    p_value: float | None
-    tau2: float | None
-    chosen: bool
-    conclusion: str
-
-
-@dataclass(frozen=True, eq=False)
-class SensitivityOf:
-    """Every choice for one set of studies; `not_run` says which had no answer and why."""
-
-    studies: StudySet
-    fit: Pooled
-    choices: tuple[Choice, ...]
-    not_run: tuple[str, ...]
-
-    @property
-    def base(self) -> str:
-        """Return what the first line is: the pool itself, or for rates, whose pool is of the counts, what is varied."""
-        return "Logits by inverse variance" if self.studies.measure == COUNTED_PROPORTION else "The pool itself"
-
-    def summary(self) -> tuple[str, ...]:
-        """Return, in sentences, how far the answer moves."""
-        low, high = min(self.choices, key=lambda c: c.estimate), max(self.choices, key=lambda c: c.estimate)
-        lines = [f"Lowest estimate: {low.name}; highest: {high.name}."]
-        sides = {choice.conclusion for choice in self.choices} - {""}
-        if len(sides) == 1:
-            verb = "excludes" if sides == {"excludes"} else "includes"
-            lines.append(f"Every interval {verb} no effect.")
-        elif sides:
-            own = next(choice.conclusion for choice in self.choices if choice.chosen)
-            other = [choice.name for choice in self.choices if choice.conclusion not in ("", own)]
-            lines.append(
-                f"The pool's own interval {own} no effect; {len(other)} of {len(self.choices)} choices turn that: "
-                f"{', '.join(other)}."
-            )
-        return tuple(lines)
-
-    def to_dict(self) -> dict[str, Any]:
-        natural = self.studies.natural
-        return {
-            **self.studies.head(),
-            "choices": [
-                {
-                    **{name: finite(value) for name, value in choice.__dict__.items()},
-                    "natural": {name: natural(getattr(choice, name)) for name in ("estimate", "ci_lower", "ci_upper")},
-                }
-                for choice in self.choices
-            ],
-            "summary": list(self.summary()),
-            "not_run": list(self.not_run),
-        }
-
-
-@dataclass(frozen=True, eq=False)
-class SensitivityResult(Plotted):
-    """The sensitivity of each set of studies."""
-
-    sets: tuple[SensitivityOf, ...]
-    methods: Methods
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain lists, dictionaries, strings and numbers (JSON)."""
-        return {
-            "igfmeta": __version__,
-            "methods": {name: value for name, value in self.methods.frequentist().items() if name != "tau2_ci"},
-            "sets": [each.to_dict() for each in self.sets],
-        }
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per choice, on the reader's scale."""
-        import pandas as pd
-
-        rows = []
-        for each in self.sets:
-            for choice in each.to_dict()["choices"]:
-                scaled = choice.pop("natural")
-                rows.append({"set": each.studies.name, **choice, **scaled})
-        return pd.DataFrame(rows)
 
 
 def sensitivity_in(
@@ -189,8 +67,11 @@ def sensitivity_of(
     studies: StudySet, methods: Methods, variants: Mapping[str, StudySet | None], prior: TauPrior | None = None
 ) -> SensitivityOf:
     """Return every choice for one set of studies; see `sensitivity_in`."""
+    prior = prior or default_tau_prior(studies.measure)
+    if studies.counted:
+        return rates_of(studies, methods, variants, prior)
     fit = _fit(studies, methods)
-    table = _Table(studies, methods, prior or default_tau_prior(studies.measure))
+    table = _Table(studies, methods, prior)
     choices = [*table.estimators(), *table.intervals(), *table.models(), *table.studies_left_out()]
     for name, other in variants.items():
         if other is None:
@@ -295,21 +176,13 @@ class _Table:
             yield self.row("studies", f"Without {studies.labels[i]} ({what} of all left out)", one.k, one.estimate,
                            (one.ci_lower, one.ci_upper), one.p_value, one.tau2)  # fmt: skip
         half = studies.vi <= np.median(studies.vi)
-        for name, keep in self._risks().items():
+        for name, keep in studies.by_risk().items():
             if keep.any():
                 yield self.pooled("studies", name, studies.only(keep), self.methods, chosen=False)
         if 1 < half.sum() < studies.k:
             fit = pool_one(studies.yi[half], studies.vi[half], **options)
             yield self.row("studies", "The more precise half of the studies", fit.k, fit.estimate,
                            (fit.ci_lower, fit.ci_upper), fit.p_value, fit.tau2)  # fmt: skip
-
-    def _risks(self) -> dict[str, Any]:
-        """Return the studies of low risk of bias, and those that are not of high risk, where the risk is known."""
-        if self.studies.risks is None:
-            return {}
-        risks = np.array(self.studies.risks)
-        parts = {"Low risk of bias only": risks == "low", "Without high risk of bias": risks != "high"}
-        return {name: keep for name, keep in parts.items() if not keep.all()}
 
     def _try(self, name: str, work: Callable[[], Choice]) -> Choice | None:
         try:

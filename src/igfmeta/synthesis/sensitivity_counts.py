@@ -1,4 +1,4 @@
-"""Models of the counts themselves, where a set of studies has them: Mantel-Haenszel, Peto, exact mixed models."""
+"""Models of the counts of two arms, where a set of studies has them: Mantel-Haenszel, Peto, exact mixed models."""
 
 from __future__ import annotations
 
@@ -21,8 +21,6 @@ _MANTEL_HAENSZEL = {"OR": mh.odds_ratio, "RR": mh.risk_ratio, "RD": mh.risk_diff
 def count_models(studies: StudySet, level: float) -> dict[str, Callable[[], Pooled]]:
     """Return, by name, what fits the models of counts that the measure has; empty without counts."""
     counts, measure = studies.counts, studies.measure
-    if measure == "PLO" and np.isfinite(counts[:, :2]).all():
-        return {"Logit-normal likelihood of the counts": lambda: _one_arm(studies, level)}
     if measure not in (*_MANTEL_HAENSZEL, "PETO") or not np.isfinite(counts).all():
         return {}
     models: dict[str, Callable[[], Pooled]] = {}
@@ -49,11 +47,6 @@ def _exact(studies: StudySet, level: float) -> Pooled:
     names = ("events1", "n1", "events2", "n2")
     counts = dict(zip(names, studies.counts.T, strict=True))
     return glmm_one("OR", "CM.EL", counts, typical=_typical(studies), level=level).fit
-
-
-def _one_arm(studies: StudySet, level: float) -> Pooled:
-    counts = {"events": studies.counts[:, 0], "n": studies.counts[:, 1]}
-    return glmm_one("PLO", "logit-normal", counts, typical=_typical(studies), level=level).fit
 
 
 def _typical(studies: StudySet) -> float:

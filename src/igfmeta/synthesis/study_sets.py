@@ -13,6 +13,7 @@ from igfmeta.errors import InputError, NothingToPool, Problem, check_choice
 from igfmeta.evidence.risk_of_bias import NOT_JUDGED
 from igfmeta.numerics import Floats, Mask
 from igfmeta.synthesis.inputs import Columns, effects_from
+from igfmeta.synthesis.questions import COUNTED_PROPORTION
 from igfmeta.synthesis.results import Answer, Group, PoolResult, finite
 from igfmeta.synthesis.studies import Study
 
@@ -78,14 +79,35 @@ class StudySet:
     def k(self) -> int:
         return len(self.yi)
 
+    @property
+    def counted(self) -> bool:
+        """Whether these are rates of single arms that are pooled from their counts, as `pool` does."""
+        return self.measure == COUNTED_PROPORTION
+
+    @property
+    def rates(self) -> tuple[Floats, Floats]:
+        """Events and patients of single arms."""
+        return self.counts[:, 0], self.counts[:, 1]
+
     def only(self, keep: Mask) -> StudySet:
         """Return the studies of a mask."""
         kept = {name: _chosen(getattr(self, name), keep) for name in _PER_STUDY}
         return replace(self, **kept)
 
+    def by_risk(self) -> dict[str, Mask]:
+        """Return the studies of low risk of bias, and those not of high risk, where the risk is known; none if all."""
+        if self.risks is None:
+            return {}
+        risks = np.array(self.risks)
+        parts = {"Low risk of bias only": risks == "low", "Without high risk of bias": risks != "high"}
+        return {name: keep for name, keep in parts.items() if not keep.all()}
+
     def natural(self, value: float | None) -> float | None:
-        """Return a value of the analysis scale on the reader's scale; None for what is not finite."""
-        if value is None or not np.isfinite(value):
+        """Return a value of the analysis scale on the reader's scale; None for what is not finite there.
+
+        A logit of minus infinity is a rate of 0, which exact intervals have.
+        """
+        if value is None or np.isnan(value):
             return None
         return finite(float(natural(self.measure, value, n_harmonic=self.n_harmonic)))  # type: ignore[no-any-return]
 
@@ -95,11 +117,8 @@ class StudySet:
         return null_value(self.measure) is not None
 
     def remarks(self) -> tuple[str, ...]:
-        """Return what goes with every result of these studies: how rates are taken, what was not used."""
-        notes = [f"Not used: {text}." for text in self.unused]
-        if self.measure == "PLO":
-            notes.insert(0, "Rates: logits with normal variances, zeros corrected; pool takes the counts themselves.")
-        return tuple(notes)
+        """Return what goes with every result of these studies: what was not used."""
+        return tuple(f"Not used: {text}." for text in self.unused)
 
     def head(self) -> dict[str, Any]:
         """Return what JSON says of the set before its results."""

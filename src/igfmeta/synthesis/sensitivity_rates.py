@@ -1,0 +1,180 @@
+"""Every choice for rates of single arms: the binomial model as `pool` has it varied, then normal approximations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from igfmeta.bayes.posterior import normal_normal_one
+from igfmeta.bayes.rate_posterior import rate_posteriors
+from igfmeta.bayes.tau_priors import HalfCauchy, HalfNormal, TauPrior
+from igfmeta.effects.one_arm import one_arm
+from igfmeta.effects.scales import natural
+from igfmeta.errors import IgfmetaError
+from igfmeta.models import beta_binomial
+from igfmeta.models.bias.waap import uwls
+from igfmeta.models.glmm import glmm_one
+from igfmeta.models.inference import CI_METHODS
+from igfmeta.models.pooling import pool_one
+from igfmeta.models.registry import TAU2_METHODS
+from igfmeta.models.results import Pooled
+from igfmeta.numerics import Floats, Mask, t_quantile
+from igfmeta.synthesis.methods import Methods
+from igfmeta.synthesis.rate_pools import EXACT, rate_fits, typical_of_rates
+from igfmeta.synthesis.sensitivity_results import Choice, SensitivityOf
+from igfmeta.synthesis.study_sets import StudySet
+
+#: Intervals of the binomial model beside the profile likelihood, in words.
+_INTERVALS = {"z": "Normal (Wald)", "t": "t, k - 1 degrees of freedom"}
+
+#: Transformations that stabilize the variance of a rate, in words.
+_TRANSFORMED = {"PAS": "Arcsine", "PFT": "Freeman-Tukey"}
+
+TRIM_AND_FILL = (
+    "Trim and fill: not given; the standard error of a rate depends on the rate, which by itself makes a funnel "
+    "asymmetric (Hunter et al. 2014, J Clin Epidemiol 67:897)."
+)
+
+
+def rates_of(
+    studies: StudySet, methods: Methods, variants: Mapping[str, StudySet | None], prior: TauPrior
+) -> SensitivityOf:
+    """Return every choice for rates of single arms.
+
+    The first row is what `pool` gives: the logit-normal model of the counts, tau2 by maximum likelihood, profile
+    likelihood; or the exact interval of the sum where no patient, or every patient, responded. Selections of studies
+    are pooled likewise. Normal approximations of transformed rates stand apart, under every estimator and interval.
+    """
+    table = _Rates(studies, methods, prior)
+    choices = [*table.models(), *table.intervals(), *table.left_out(), *table.selections(variants),
+               *table.approximations()]  # fmt: skip
+    return SensitivityOf(studies, table.fit, tuple(choices), (*table.not_run, TRIM_AND_FILL))
+
+
+class _Rates:
+    """Makes the rows, kind by kind."""
+
+    def __init__(self, studies: StudySet, methods: Methods, prior: TauPrior) -> None:
+        self.studies, self.methods, self.prior = studies, methods, prior
+        self.level = methods.level
+        self.common = methods.method.upper() == "CE"
+        self.fit = self._pooled([studies])[0]
+        self.exact = self.fit.method == EXACT
+        self.not_run: list[str] = []
+
+    def _pooled(self, sets: list[StudySet], *, common: bool | None = None) -> list[Pooled]:
+        held = self.common if common is None else common
+        return rate_fits([each.rates for each in sets], level=self.level, common=held)
+
+    def models(self) -> Iterator[Choice]:
+        names = {False: "Logit-normal, ML, profile likelihood", True: "Common rate (tau2 = 0)"}
+        if self.exact:
+            yield _row("model", "Exact interval of the sum", self.fit, chosen=True)
+        else:
+            for common, name in names.items():
+                fit = self.fit if common == self.common else self._pooled([self.studies], common=common)[0]
+                yield _row("model", name, fit, chosen=common == self.common)
+            found = self._try("Beta-binomial", self._beta_binomial)
+            if found is not None:
+                yield found
+        events, n = self.studies.rates
+        for prior in dict.fromkeys([self.prior, HalfNormal(0.5), HalfNormal(1.0), HalfCauchy(0.5)]):
+            posterior = rate_posteriors(events, n, [range(len(n))], tau_prior=prior, level=self.level)[0]
+            yield Choice("model", f"Posterior of the counts, tau {posterior.tau_prior}", len(n), posterior.mu_median,
+                         posterior.ci_lower, posterior.ci_upper, None, posterior.tau_median**2, False, "")  # fmt: skip
+
+    def _beta_binomial(self) -> Choice:
+        events, n = self.studies.rates
+        found = beta_binomial.fit(events, n, np.ones((len(n), 1)))
+        half = float(t_quantile(0.5 + self.level / 2, np.inf)) * float(np.sqrt(found.covariance[0, 0]))
+        middle = float(found.beta[0])
+        return Choice("model", f"Beta-binomial, mean rate (correlation {found.rho:.3f})", len(n), middle, middle - half,
+                      middle + half, None, None, False, "")  # fmt: skip
+
+    def intervals(self) -> Iterator[Choice]:
+        if self.exact:
+            return
+        counts = dict(zip(("events", "n"), self.studies.rates, strict=True))
+        typical, method = typical_of_rates(*self.studies.rates), "CE" if self.common else "ML"
+        for ci, words in _INTERVALS.items():
+            found = glmm_one("PLO", "logit-normal", counts, typical=typical, method=method, ci=ci, level=self.level)
+            yield _row("interval", words, found.fit)
+
+    def left_out(self) -> Iterator[Choice]:
+        """Yield the pools without the study that raises and without the one that lowers the rate most."""
+        studies = self.studies
+        if studies.k < 3:
+            return
+        fits = self._pooled([studies.only(np.arange(studies.k) != i) for i in range(studies.k)])
+        estimates = [fit.estimate for fit in fits]
+        for what, i in (("lowest", int(np.argmin(estimates))), ("highest", int(np.argmax(estimates)))):
+            yield _row("studies", f"Without {studies.labels[i]} ({what} of all left out)", fits[i])
+
+    def selections(self, variants: Mapping[str, StudySet | None]) -> Iterator[Choice]:
+        """Yield the pools of parts of the studies, and of other selections."""
+        studies = self.studies
+        parts = {**studies.by_risk(), "The larger half of the studies": _larger_half(studies)}
+        chosen = {name: studies.only(keep) for name, keep in parts.items() if 0 < keep.sum() < studies.k}
+        self.not_run += [f"{name}: no study." for name, other in variants.items() if other is None]
+        chosen |= {name: other for name, other in variants.items() if other is not None}
+        if chosen:
+            for name, fit in zip(chosen, self._pooled(list(chosen.values())), strict=True):
+                yield _row("studies", name, fit)
+
+    def approximations(self) -> Iterator[Choice]:
+        """Yield normal approximations: logits under every estimator and interval, then other transformations."""
+        studies, own = self.studies, self.methods
+        for name in TAU2_METHODS:
+            yield self._normal(f"Logits: {name}, {own.ci}", method=name)
+        for ci in CI_METHODS:
+            if ci != own.ci:
+                yield self._normal(f"Logits: {own.method}, interval {ci}", ci=ci)
+        plain = uwls(studies.yi, studies.vi, level=self.level, detail="")
+        yield Choice("normal", "Logits: unrestricted weighted mean (1/v, multiplicative)", studies.k, plain.estimate,
+                     plain.ci_lower, plain.ci_upper, None, None, False, "")  # fmt: skip
+        posterior = normal_normal_one(studies.yi, studies.vi, tau_prior=self.prior, level=self.level)
+        yield Choice("normal", f"Logits: posterior, tau {posterior.tau_prior}", studies.k, posterior.mu_median,
+                     posterior.ci_lower, posterior.ci_upper, None, posterior.tau_median**2, False, "")  # fmt: skip
+        for measure, words in _TRANSFORMED.items():
+            yield self._transformed(measure, f"{words} ({measure}), {own.method}, {own.ci}")
+
+    def _options(self, **changed: str) -> dict[str, Any]:
+        return {**self.methods.frequentist(), "tau2_ci": "none", **changed}
+
+    def _normal(self, name: str, **changed: str) -> Choice:
+        return _row("normal", name, pool_one(self.studies.yi, self.studies.vi, **self._options(**changed)))
+
+    def _transformed(self, measure: str, name: str) -> Choice:
+        events, n = self.studies.rates
+        effects = one_arm(events, n, measure=measure)
+        fit = pool_one(effects.yi, effects.vi, **self._options())
+        back = natural(measure, np.array([fit.estimate, fit.ci_lower, fit.ci_upper]), n_harmonic=_harmonic(n))
+        with np.errstate(divide="ignore"):
+            logits = [float(value) for value in special.logit(back)]
+        # Its tau2 is of another scale than that of the logits in this column.
+        return Choice("normal", name, fit.k, logits[0], logits[1], logits[2], None, None, False, "")
+
+    def _try(self, name: str, work: Callable[[], Choice]) -> Choice | None:
+        try:
+            return work()
+        except IgfmetaError as error:
+            self.not_run.append(f"{name}: {error}")
+            return None
+
+
+def _harmonic(n: Floats) -> float:
+    return float(len(n) / np.sum(1 / n))
+
+
+def _larger_half(studies: StudySet) -> Mask:
+    """Return the studies of at least the median size: precision of a logit depends on the rate itself."""
+    n = studies.rates[1]
+    return np.asarray(n >= np.median(n))
+
+
+def _row(kind: str, name: str, fit: Pooled, *, chosen: bool = False) -> Choice:
+    """Return a row; p-values and conclusions do not exist, since no rate means no effect."""
+    return Choice(kind, name, fit.k, fit.estimate, fit.ci_lower, fit.ci_upper, None, fit.tau2, chosen, "")
