@@ -54,17 +54,23 @@ def _grid(events, n, prior, mus, taus):
 
 
 @pytest.mark.parametrize(
-    ("events", "n"),
-    [(EVENTS, N), (np.zeros(4, int), np.array([12, 24, 8, 30])), (np.array([4, 9]), np.array([20, 31]))],
-    ids=["half zeros", "nothing but zeros", "two studies"],
+    ("events", "n", "share"),
+    [
+        (EVENTS, N, None),
+        (np.zeros(4, int), np.array([12, 24, 8, 30]), None),
+        (np.array([4, 9]), np.array([20, 31]), None),
+        (EVENTS, N, np.array([1, 0.5, 0.2, 1, 0.3, 0.7, 1, 0.9])),
+    ],
+    ids=["half zeros", "nothing but zeros", "two studies", "likelihoods to a power"],
 )
-def test_one_factor_is_the_integral_on_a_grid(events, n):
+def test_one_factor_is_the_integral_on_a_grid(events, n, share):
     prior = HalfNormal(1.0)
     mus, taus = _middles(-11, 4, 300), _middles(0, 4.5, 90)
-    exact = _grid(events, n, prior, mus, taus)
+    power = np.ones(len(n)) if share is None else share
+    exact = _grid(power * events, power * n, prior, mus, taus)
     factors = _one_factor(len(n), prior)
     ours = binomial_posterior(
-        events, n, factors, Kernels.of(factors, 1), mu_prior=MU, rng=np.random.default_rng(1), draws=20_000
+        events, n, factors, Kernels.of(factors, 1), mu_prior=MU, share=share, rng=np.random.default_rng(1), draws=20_000
     )
     assert ours.reliable
     of_mu, of_tau = exact.sum(axis=1), exact.sum(axis=0)
@@ -289,6 +295,37 @@ def test_the_prior_of_the_mean_is_normal(prior):
     kernels = Kernels.of(factors, 1)
     with pytest.raises(InputError, match=r"accepted with counts is normal\(mean, sd\)"):
         binomial_posterior(EVENTS[:2], N[:2], factors, kernels, mu_prior=prior, rng=np.random.default_rng(1))
+
+
+def test_half_of_what_doubled_counts_say_is_what_the_counts_say():
+    factors, half = _crossed(), np.full(8, 0.5)
+    kernels, controls = Kernels.of(factors, 6), (np.full(8, 2), np.full(8, 20))
+
+    def one(factor, share):
+        return binomial_posterior(
+            factor * EVENTS, factor * N, factors, kernels, share=share, rng=np.random.default_rng(1), draws=600
+        )
+
+    def two(factor, share):
+        counts = [factor * x for x in (EVENTS, N, *controls)]
+        return two_arm_posterior(
+            *counts, factors, kernels, control=range(8), share=share, rng=np.random.default_rng(1), draws=600
+        )
+
+    for model in (one, two):
+        np.testing.assert_array_equal(model(2, half).mean, model(1, None).mean)
+
+
+@pytest.mark.parametrize("share", [np.ones(7), np.zeros(8), np.full(8, 1.5), np.full(8, np.nan)])
+def test_a_share_that_is_none_is_refused(share):
+    factors = _crossed()
+    with pytest.raises(InputError, match="above 0 and up to 1 for each of 8 arms"):
+        binomial_posterior(EVENTS, N, factors, Kernels.of(factors, 6), share=share, rng=np.random.default_rng(1))
+
+
+def test_contrasts_with_one_control_arm_have_one_share():
+    with pytest.raises(InputError, match="different shares"):
+        TwoArmCounts.of(EVENTS[:2], N[:2], [2, 2], [20, 20], [0, 0], share=np.array([0.5, 1]))
 
 
 def test_control_arms_that_are_shared_must_agree():

@@ -36,6 +36,10 @@ def _covariance():
     return c
 
 
+#: Powers of the likelihoods of the arms of contrasts 0 to 3, and of their control arms.
+SHARE, CONTROL_SHARE = np.array([0.5, 0.5, 1.0, 0.3]), np.array([0.5, 1.0, 0.3])
+
+
 def _data():
     arms = Responses(
         outcome=2, contrast=np.array([0, 1, 2, 3]), events=EVENTS, n=N, control=CONTROL,
@@ -59,8 +63,12 @@ def _score(i, theta, control):
 
 
 def test_the_density_of_the_model_is_the_one_written_down():
-    """Given the parameters: binomial arms, and normal effects whose mean and covariance are conditional on them."""
+    """Given the parameters: binomial arms, and normal effects whose mean and covariance are conditional on them.
+
+    Likelihoods of counts are raised to the power of their arm's share.
+    """
     data, rng = _data(), np.random.default_rng(3)
+    data = replace(data, responses=replace(data.responses, share=SHARE, control_share=CONTROL_SHARE))
     model = joint_model(data, PRIORS)
     mu, tau = np.array([0.1, -0.1, 0.4]), np.array([0.3, 0.2, 0.6])
     partial, z, control = [0.4, -0.3, 0.2], rng.normal(size=4), rng.normal(-1.5, 0.4, 3)
@@ -79,12 +87,16 @@ def test_the_density_of_the_model_is_the_one_written_down():
     deviation = np.linalg.cholesky(same[:4, :4]) @ z
     theta = mu[2] + tau[2] * deviation
     expected = stats.binom.logpmf(EVENTS, N, special.expit(control[CONTROL] + theta))
-    np.testing.assert_allclose(found["events"], expected, rtol=1e-9)
+    np.testing.assert_allclose(found["events"], SHARE * expected, rtol=1e-9)
+    expected = stats.binom.logpmf(CONTROL_EVENTS, CONTROL_N, special.expit(control))
+    np.testing.assert_allclose(found["control_events"], CONTROL_SHARE * expected, rtol=1e-9)
     mean, scores = np.empty(7), np.zeros(7)
     for k, (o, c) in enumerate(zip(OUTCOME, CONTRAST, strict=True)):
         reported = c < 4
         mean[k] = mu[o] + (r[o, 2] * tau[o] * deviation[c] if reported else 0.0)
-        scores[k] = data.responses.correlation[k] * np.sqrt(V[k]) * (_score(c, theta[c], control) if reported else 0.0)
+        # The score of the share q of the patients is sqrt(q) times that of all.
+        score = SHARE[c] ** 0.5 * _score(c, theta[c], control) if reported else 0.0
+        scores[k] = data.responses.correlation[k] * np.sqrt(V[k]) * score
     cov = np.empty((7, 7))
     for a in range(7):
         for b in range(7):

@@ -195,16 +195,18 @@ def test_the_density_of_the_normal_model_is_that_of_one_step():
     assert found == pytest.approx(expected, rel=1e-9)
 
 
-def test_the_density_of_two_arms_is_binomial_in_both():
+def test_the_density_of_two_arms_is_binomial_in_both_to_the_power_of_its_share():
     design = Moderators.of(X, NAMES)
     z, sd, u = np.array([0.3, -0.5, 0.2]), 0.4, np.linspace(-1, 1, 8)
     baseline = np.linspace(-2, -1, 8)
-    counts = TwoArmCounts.of(EVENTS, N, CONTROL_EVENTS, CONTROL_N, range(8))
+    share = np.linspace(0.3, 1, 8)
+    counts = TwoArmCounts.of(EVENTS, N, CONTROL_EVENTS, CONTROL_N, range(8), share=share)
     model = two_arm_regression_model(counts, design, _factors(0.5), np.eye(3))
     point = {"z_coefficient": z, "sd_study_log__": np.log(sd), "z_study": u, "baseline": baseline}
     found = _logps(model, point)
     theta = X @ (design.root @ z) + sd * u
-    assert found["events"] == pytest.approx(stats.binom.logpmf(EVENTS, N, special.expit(baseline + theta)).sum())
-    expected = stats.binom.logpmf(CONTROL_EVENTS, CONTROL_N, special.expit(baseline)).sum()
+    expected = share @ stats.binom.logpmf(EVENTS, N, special.expit(baseline + theta))
+    assert found["events"] == pytest.approx(expected)
+    expected = share @ stats.binom.logpmf(CONTROL_EVENTS, CONTROL_N, special.expit(baseline))
     assert found["control_events"] == pytest.approx(expected)
     assert BASELINE_PRIOR.mean == 0

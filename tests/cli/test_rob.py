@@ -57,14 +57,34 @@ def test_pool_takes_restriction_and_weights(run):
 
 
 @pytest.mark.parametrize(
+    ("arguments", "how"),
+    [
+        (("bayes", "--by", "class"), "variances are divided by them"),
+        (("bayes", "--outcome", "orr", "--measure", "OR", "--by", "class"), "raised to their power"),
+        (("bayes", "--mods", "~ year"), "variances are divided by them"),
+        (("regress", "--mods", "~ year"), "variances are divided by them"),
+    ],
+)
+def test_models_of_classes_and_moderators_take_weights(run, arguments, how):
+    text = " ".join(run(*arguments, "--risk-weights", "some=0.5")[1].split())
+    assert "Weights by risk of bias: some concerns 0.5, all others 1" in text
+    assert how in text
+    nothing = " ".join(run(*arguments, "--risk-weights", "none=0.5")[1].split())
+    assert "no study has such a judgement: nothing changes" in nothing
+
+
+@pytest.mark.parametrize("command", ["pool", "bayes", "joint", "regress"])
+@pytest.mark.parametrize(
     ("option", "value", "says"),
     [
         ("--risk-of-bias", "medium", "high or none"),
         ("--risk-weights", "high", "accepted is NAME=WEIGHT"),
         ("--risk-weights", "high=2", "above 0 and up to 1"),
+        ("--risk-weights", "high=0.5,high=0.2", "named high twice"),
     ],
 )
-def test_a_wrong_value_is_a_sentence(run, option, value, says):
-    status, _, err = run("pool", "--outcome", "os", option, value)
+def test_a_wrong_value_is_a_sentence(run, command, option, value, says):
+    more = {"joint": ("--outcome", "os,progression"), "regress": ("--mods", "~ year")}.get(command, ())
+    status, _, err = run(command, *more, option, value)
     assert status == 2
     assert says in err

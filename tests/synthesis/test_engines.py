@@ -36,7 +36,10 @@ def evidence():
 def hasty(evidence):
     """The odds ratio of response by PyMC: the exact likelihood of both arms. Its progress stays off standard output."""
     with redirect_stdout(StringIO()) as said:
-        found = im.hierarchy(evidence, outcome="orr", measure="OR", by="class", engine="mcmc", seed=3, plan=HASTY)
+        found = im.hierarchy(
+            evidence, outcome="orr", measure="OR", by="class", engine="mcmc", seed=3, plan=HASTY,
+            risk_weights={"some": 0.5},
+        )  # fmt: skip
     assert said.getvalue() == ""
     return found
 
@@ -110,7 +113,7 @@ def test_where_importance_weights_fail_pymc_draws_and_a_sentence_says_so(evidenc
 
     asked = []
 
-    def drawn(*_arguments, study_effects, plan):
+    def drawn(*_arguments, study_effects, plan, share=None):
         asked.append((study_effects, plan))
         return hasty.posterior, hasty.sampled
 

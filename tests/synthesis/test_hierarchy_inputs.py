@@ -32,6 +32,22 @@ def _rewritten(folder: Path, change):
     return im.load_evidence(path)
 
 
+def test_a_weight_by_risk_of_bias_divides_covariances_and_is_the_share_of_counts(evidence):
+    for outcome, measure in (("progression", "HR"), ("orr", "OR"), ("orr", "PLO")):
+        weights = {"low": 0.9, "some": 0.5, "high": 0.25, "unclear": 0.7, "none": 0.6}
+        plain = hierarchy_data(evidence, outcome, measure=measure)
+        data = hierarchy_data(evidence, outcome, measure=measure, risk_weights=weights)
+        share = np.array([weights.get(study.risk, 1.0) for study in plain.studies])
+        assert share.min() < 1
+        np.testing.assert_array_equal(data.share, share)
+        np.testing.assert_array_equal(data.counts, plain.counts)
+        if measure == "HR":
+            np.testing.assert_allclose(data.covariance, plain.covariance / np.sqrt(np.outer(share, share)), rtol=1e-14)
+        for before, after, q in zip(plain.studies, data.studies, share, strict=True):
+            assert after.vi == pytest.approx(before.vi / q, rel=1e-14, nan_ok=True)
+            assert ("r" in after.marks) == (q != 1)
+
+
 def test_two_doses_of_one_agent_are_one_effect(evidence):
     data = hierarchy_data(evidence, "os")
     fuchs = [study for study in data.studies if study.study_id == "fuchs2015"]

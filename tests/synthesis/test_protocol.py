@@ -6,6 +6,7 @@ import pytest
 
 from igfmeta.errors import InputError
 from igfmeta.evidence import load_evidence
+from igfmeta.synthesis.analysis import analyse
 from igfmeta.synthesis.pooling import pool
 from igfmeta.synthesis.protocol_check import check_against
 from igfmeta.synthesis.protocol_files import protocol_of_texts, read_protocol, shipped_protocols
@@ -105,5 +106,9 @@ def test_a_protocol_may_weight_studies_by_their_risk_of_bias(tmp_path):
         found = pool(evidence, outcome="os", agent_class="antibody", **protocol.model.options())
         estimates.append(found.answers[0].overall.fit.estimate)
     assert estimates[0] != estimates[1]
+    path.write_text(GOOD + "[model]\nrisk_weights = {some = 0.5}\n[hierarchy]\nby = ['class']\n")
+    (outcome,) = analyse(read_protocol(path), evidence)[0].outcomes
+    for found in (outcome.hierarchy, outcome.answer):
+        assert any("Weights by risk of bias: some concerns 0.5" in remark for remark in found.remarks)
     text = GOOD + "[model]\nrisk_weights = {some = 1.5}\n"
     assert any("risk_weights" in line for line in problems(tmp_path, text))

@@ -273,6 +273,14 @@ def checked_counts(events: Floats, n: Floats, arm: str = "arm") -> tuple[Floats,
     return events, n
 
 
+def checked_share(share: Floats | None, k: int) -> Floats:
+    """Return the powers of k likelihoods: 1 where none is given."""
+    powers = np.ones(k) if share is None else np.asarray(share, dtype=float)
+    if powers.shape != (k,) or not np.all((powers > 0) & (powers <= 1)):
+        raise InputError(f"share was {share!r}; accepted is a number above 0 and up to 1 for each of {k} arms.")
+    return powers
+
+
 def binomial_posterior(
     events: Floats,
     n: Floats,
@@ -280,6 +288,7 @@ def binomial_posterior(
     kernels: Kernels,
     *,
     mu_prior: MuPrior = RATE_PRIOR,
+    share: Floats | None = None,
     rng: np.random.Generator,
     draws: int = DRAWS,
 ) -> CrossedPosterior:
@@ -296,6 +305,9 @@ def binomial_posterior(
         Of the factors, for the cells that are asked for.
     mu_prior : MuPrior
         Of the overall mean, on the logit scale; normal.
+    share : ndarray of shape (k,), optional
+        Power of the likelihood of each arm, above 0 and up to 1 (Ibrahim & Chen 2000, Stat Sci 15:46): what is known
+        of it is q x events of q n patients. Default 1.
     rng : numpy.random.Generator
         The same generator gives the same posterior.
     draws : int
@@ -320,7 +332,9 @@ def binomial_posterior(
     >>> special.expit(found.cells().quantile(np.array([0.5]))).round(2)
     array([0.04])
     """
-    model = one_arm_logits(*checked_counts(events, n), kernels, mu_prior)
+    events, n = checked_counts(events, n)
+    share = checked_share(share, len(n))
+    model = one_arm_logits(share * events, share * n, kernels, mu_prior)
     return latent_posterior(model, factors, rng=rng, draws=draws)
 
 

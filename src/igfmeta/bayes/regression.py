@@ -15,8 +15,8 @@ from igfmeta.bayes.adaptive import DRAWS, sample_sds
 from igfmeta.bayes.components import Factor, Kernels
 from igfmeta.bayes.crossed import CHUNK, CrossedPosterior
 from igfmeta.bayes.laplace import DRAWS as COUNT_DRAWS
-from igfmeta.bayes.laplace import LatentLogits, checked_counts, latent_posterior, normal_variance
-from igfmeta.bayes.two_arm_counts import BASELINE_PRIOR, TwoArmCounts
+from igfmeta.bayes.laplace import LatentLogits, checked_counts, checked_share, latent_posterior, normal_variance
+from igfmeta.bayes.two_arm_counts import BASELINE_PRIOR, TwoArmCounts, with_controls
 from igfmeta.errors import InputError
 from igfmeta.numerics import Floats
 
@@ -175,13 +175,18 @@ def binomial_regression(
     factors: Sequence[Factor],
     weights: Floats,
     *,
+    share: Floats | None = None,
     rng: np.random.Generator,
     draws: int = COUNT_DRAWS,
 ) -> CrossedPosterior:
-    """Return the same of counts of single arms: logit p_i = x_i' b + effects of the factors."""
+    """Return the same of counts of single arms: logit p_i = x_i' b + effects of the factors.
+
+    `share` as of `igfmeta.bayes.laplace.binomial_posterior`.
+    """
     events, n = checked_counts(events, n)
-    nothing = np.zeros((len(n), len(n)))
-    latent = _latent(events, n, moderators.scaled, nothing, weights @ moderators.root, _kernels(factors, len(weights)))
+    share = checked_share(share, len(n))
+    nothing, kernels = np.zeros((len(n), len(n))), _kernels(factors, len(weights))
+    latent = _latent(share * events, share * n, moderators.scaled, nothing, weights @ moderators.root, kernels)
     return latent_posterior(latent, factors, rng=rng, draws=draws)
 
 
@@ -198,16 +203,8 @@ def two_arm_regression(
     controls = len(counts.control_n)
     scaled = np.pad(moderators.scaled, ((controls, 0), (0, 0)))
     baseline = np.concatenate([np.eye(controls), np.eye(controls)[counts.control]])
-    kernels = _kernels(factors, len(weights))
-    ahead = (controls, 0)
-    kernels = Kernels(
-        np.pad(kernels.studies, ((0, 0), ahead, ahead)),
-        np.pad(kernels.cross, ((0, 0), (0, 0), ahead)),
-        kernels.cells,
-        kernels.new,
-        kernels.ones,
-    )
-    events, n = np.concatenate([counts.control_events, counts.events]), np.concatenate([counts.control_n, counts.n])
+    kernels = with_controls(_kernels(factors, len(weights)), controls)
+    events, n = counts.information()
     fixed = normal_variance(BASELINE_PRIOR) * baseline @ baseline.T
     latent = _latent(events, n, scaled, fixed, weights @ moderators.root, kernels)
     return latent_posterior(latent, factors, rng=rng, draws=draws)

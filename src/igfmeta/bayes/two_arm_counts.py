@@ -9,7 +9,14 @@ import numpy as np
 
 from igfmeta.bayes.components import Codes, Factor, Kernels
 from igfmeta.bayes.crossed import CrossedPosterior
-from igfmeta.bayes.laplace import DRAWS, LatentLogits, checked_counts, latent_posterior, normal_variance
+from igfmeta.bayes.laplace import (
+    DRAWS,
+    LatentLogits,
+    checked_counts,
+    checked_share,
+    latent_posterior,
+    normal_variance,
+)
 from igfmeta.bayes.mu_priors import MuPrior, NormalMu
 from igfmeta.errors import InputError
 from igfmeta.numerics import Floats
@@ -32,6 +39,8 @@ class TwoArmCounts:
     control_events, control_n : ndarray of shape (controls,)
     control : ndarray of int of shape (k,)
         Which control arm each contrast has.
+    share : ndarray of shape (k,), optional
+        Power of the likelihood of each contrast, both arms: as of `igfmeta.bayes.laplace.binomial_posterior`.
     """
 
     events: Floats
@@ -39,12 +48,14 @@ class TwoArmCounts:
     control_events: Floats
     control_n: Floats
     control: Codes
+    share: Floats | None = None
 
     @classmethod
     def of(
-        cls, events1: Floats, n1: Floats, events0: Floats, n0: Floats, control: Sequence[int] | Codes
-    ) -> TwoArmCounts:
-        """Return checked counts; contrasts with one control arm must agree on its counts."""
+        cls, events1: Floats, n1: Floats, events0: Floats, n0: Floats, control: Sequence[int] | Codes,
+        *, share: Floats | None = None,
+    ) -> TwoArmCounts:  # fmt: skip
+        """Return checked counts; contrasts with one control arm must agree on its counts and on its share."""
         events, n = checked_counts(events1, n1, "experimental arm")
         events0, n0 = checked_counts(events0, n0, "control arm")
         codes = np.asarray(control, dtype=np.int64)
@@ -54,6 +65,9 @@ class TwoArmCounts:
                 "control arms; accepted is one of each per contrast."
             )
         _, first, codes = np.unique(codes, return_index=True, return_inverse=True)
+        powers = checked_share(share, len(n))
+        if np.any(powers != powers[first][codes]):
+            raise InputError("Contrasts that share a control arm have different shares; accepted is one for both.")
         differ = (events0 != events0[first][codes]) | (n0 != n0[first][codes])
         for i in np.flatnonzero(differ)[:1]:
             other = first[codes[i]]
@@ -61,7 +75,22 @@ class TwoArmCounts:
                 f"The contrasts at positions {other} and {i} share a control arm, which has {events0[other]:g} events "
                 f"of {n0[other]:g} in one and {events0[i]:g} of {n0[i]:g} in the other; accepted are equal counts."
             )
-        return cls(events, n, events0[first], n0[first], codes)
+        return cls(events, n, events0[first], n0[first], codes, powers)
+
+    @property
+    def shares(self) -> tuple[Floats, Floats]:
+        """Powers of the likelihoods of the experimental and of the control arms."""
+        own, controls = checked_share(self.share, len(self.n)), np.ones(len(self.control_n))
+        controls[self.control] = own
+        return own, controls
+
+    def information(self) -> tuple[Floats, Floats]:
+        """Return events and patients, control arms first, each the share of them that counts."""
+        own, controls = self.shares
+        return (
+            np.concatenate([controls * self.control_events, own * self.events]),
+            np.concatenate([controls * self.control_n, own * self.n]),
+        )
 
 
 def two_arm_logits(counts: TwoArmCounts, kernels: Kernels, mu_prior: MuPrior, baseline_prior: MuPrior) -> LatentLogits:
@@ -70,19 +99,20 @@ def two_arm_logits(counts: TwoArmCounts, kernels: Kernels, mu_prior: MuPrior, ba
     effect = np.concatenate([np.zeros(controls), np.ones(k)])
     baseline = np.concatenate([np.eye(controls), np.eye(controls)[counts.control]])
     variance = normal_variance(mu_prior)
+    events, n = counts.information()
     return LatentLogits(
-        events=np.concatenate([counts.control_events, counts.events]),
-        n=np.concatenate([counts.control_n, counts.n]),
+        events=events,
+        n=n,
         mean=baseline_prior.mean + mu_prior.mean * effect,
         fixed=normal_variance(baseline_prior) * baseline @ baseline.T + variance * np.outer(effect, effect),
-        kernels=_with_controls(kernels, controls),
+        kernels=with_controls(kernels, controls),
         cell_mean=mu_prior.mean * kernels.ones,
         cell_fixed=variance * kernels.ones**2,
         cell_cross=variance * np.outer(kernels.ones, effect),
     )
 
 
-def _with_controls(kernels: Kernels, controls: int) -> Kernels:
+def with_controls(kernels: Kernels, controls: int) -> Kernels:
     """Return kernels with control arms, which no factor touches, before the studies."""
     ahead = (controls, 0)
     studies = np.pad(kernels.studies, ((0, 0), ahead, ahead))
@@ -101,6 +131,7 @@ def two_arm_posterior(
     control: Sequence[int] | Codes,
     mu_prior: MuPrior = EFFECT_PRIOR,
     baseline_prior: MuPrior = BASELINE_PRIOR,
+    share: Floats | None = None,
     rng: np.random.Generator,
     draws: int = DRAWS,
 ) -> CrossedPosterior:
@@ -121,6 +152,8 @@ def two_arm_posterior(
         Which control arm each contrast has; a shared one enters the likelihood once.
     mu_prior, baseline_prior : MuPrior
         Of the overall log odds ratio and of the logit of each control arm; normal.
+    share : ndarray of shape (k,), optional
+        As of `TwoArmCounts`.
     rng : numpy.random.Generator
         The same generator gives the same posterior.
     draws : int
@@ -148,6 +181,6 @@ def two_arm_posterior(
     >>> np.exp(found.cells().quantile(np.array([0.5]))).round(1)
     array([0.3])
     """
-    counts = TwoArmCounts.of(events1, n1, events0, n0, control)
+    counts = TwoArmCounts.of(events1, n1, events0, n0, control, share=share)
     model = two_arm_logits(counts, kernels, mu_prior, baseline_prior)
     return latent_posterior(model, factors, rng=rng, draws=draws)

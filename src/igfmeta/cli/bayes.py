@@ -86,6 +86,7 @@ class HierarchyRequest(Drawn):
             engine="mcmc" if self.mcmc else "exact",
             study_effects=self.study_effects,
             plan=self.plan(),
+            risk_weights=self.weights(),
             **self.criteria(),
         )
 
@@ -108,6 +109,7 @@ class HierarchyRequest(Drawn):
             engine="mcmc" if self.mcmc else "exact",
             study_effects=self.study_effects,
             plan=self.plan(),
+            risk_weights=self.weights(),
             **self.criteria(),
         )
 

@@ -73,6 +73,7 @@ class JointRequest(Drawn):
             use=self.use,
             level=self.level,
             plan=self.plan(),
+            risk_weights=self.weights(),
             **self.criteria(),
         )
 

@@ -10,7 +10,7 @@ import typer
 
 from igfmeta.cli.fit_options import RegressionOptions
 from igfmeta.cli.output import rendered
-from igfmeta.cli.request import Selected, takes
+from igfmeta.cli.request import Weighted, takes
 from igfmeta.errors import InputError, check_choice
 
 FORMATS = ("table", "json", "csv", "markdown")
@@ -18,7 +18,7 @@ _QUESTION, _MODEL, _OUTPUT = "Question", "Model", "Output"
 
 
 @dataclass
-class RegressRequest(RegressionOptions, Selected):
+class RegressRequest(RegressionOptions, Weighted):
     """Which studies, which moderators, and what is asked of the regression."""
 
     mods: Annotated[
@@ -79,9 +79,9 @@ def regress(
         raise InputError("--mods is missing: a formula of moderators, such as '~ C(tumor_group) + year'.")
     if figure is not None:
         check_suffix(figure)
-    names = [f.name for f in fields(RegressRequest) if f.name not in {s.name for s in fields(Selected)} | {"mods"}]
+    names = [f.name for f in fields(RegressRequest) if f.name not in {s.name for s in fields(Weighted)} | {"mods"}]
     asked = {name: getattr(request, name) for name in names}
-    result = model(request.evidence(), request.mods, **asked, **request.criteria())
+    result = model(request.evidence(), request.mods, **asked, risk_weights=request.weights(), **request.criteria())
     if figure is not None:
         from igfmeta.plots.bubble import bubble
 

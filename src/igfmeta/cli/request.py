@@ -89,7 +89,26 @@ class Selected:
 
 
 @dataclass
-class Request(Selected):
+class Weighted(Selected):
+    """Which studies, and how much they count: the options of every command that may weigh studies."""
+
+    risk_weights: Annotated[
+        Many,
+        typer.Option(
+            help="Weights above 0 and up to 1 by risk of bias, such as some=0.8,high=0.5: variances are divided by "
+            "them; likelihoods of counts, in bayes and joint, are raised to their power.",
+            rich_help_panel=_SELECT,
+            metavar="NAME=WEIGHT[,...]",
+        ),
+    ] = None
+
+    def weights(self) -> dict[str, float] | None:
+        """Return the weights by risk of bias."""
+        return weights_of(self.risk_weights)
+
+
+@dataclass
+class Request(Weighted):
     """Which studies, which question, which model: the options of every command that pools the evidence."""
 
     outcome: Annotated[
@@ -109,13 +128,6 @@ class Request(Selected):
     pi: Annotated[str, _model("Prediction interval: z, V, HTS, HK, HK-PR, KR, KR-PR.")] = "HK"
     prior: Annotated[str | None, _model('Prior of tau, such as "half-normal(0.5)" or "half-cauchy(0.5)".')] = None
     level: Annotated[float, _model("Level of every interval.", "NUMBER")] = 0.95
-    risk_weights: Annotated[
-        Many,
-        _model(
-            "Weights above 0 and up to 1 by risk of bias, such as some=0.8,high=0.5: variances are divided by them.",
-            "NAME=WEIGHT[,...]",
-        ),
-    ] = None
 
     def pool(self) -> PoolResult:
         """Pool what was asked for."""
@@ -132,7 +144,7 @@ class Request(Selected):
             prior=self.prior,
             use=self.use,
             level=self.level,
-            risk_weights=weights_of(self.risk_weights),
+            risk_weights=self.weights(),
             **self.criteria(),
         )
 
@@ -147,11 +159,13 @@ def weights_of(given: list[str] | None) -> dict[str, float] | None:
     """
     if given is None:
         return None
-    found = {}
+    found: dict[str, float] = {}
     for part in several(given) or ():
-        name, _, weight = part.partition("=")
+        name, _, weight = (text.strip() for text in part.partition("="))
+        if name in found:
+            raise InputError(f"--risk-weights named {name} twice; accepted is one weight of each judgement.")
         try:
-            found[name.strip()] = float(weight)
+            found[name] = float(weight)
         except ValueError:
             raise InputError(f"--risk-weights was {part!r}; accepted is NAME=WEIGHT, such as high=0.5.") from None
     return found

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from igfmeta.cli.request import Selected
+from igfmeta.cli.request import Weighted
 
 if TYPE_CHECKING:
     from igfmeta.bayes.mcmc.sampling import Plan
@@ -20,7 +20,7 @@ def sampling(text: str, metavar: str = "NUMBER") -> Any:
 
 
 @dataclass
-class Drawn(Selected):
+class Drawn(Weighted):
     """How PyMC draws."""
 
     seed: Annotated[int, typer.Option(help="The same seed gives the same numbers.", metavar="NUMBER")] = 1

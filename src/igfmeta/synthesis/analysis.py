@@ -324,6 +324,7 @@ def _hierarchies(
         "use": protocol.eligibility.use,
         "level": protocol.model.level,
         "seed": protocol.seed,
+        "risk_weights": protocol.model.risk_weights,
         **criteria,
     }
     try:
@@ -360,6 +361,7 @@ def _moderator(protocol: Protocol, name: str, spec: Outcome, evidence: Evidence)
             method=protocol.model.method,
             ci=protocol.model.ci,
             level=protocol.model.level,
+            risk_weights=protocol.model.risk_weights,
             **protocol.eligibility.criteria(),
         )
         found = metaregression(
@@ -370,6 +372,7 @@ def _moderator(protocol: Protocol, name: str, spec: Outcome, evidence: Evidence)
             use=protocol.eligibility.use,
             level=protocol.model.level,
             seed=protocol.seed,
+            risk_weights=protocol.model.risk_weights,
             **protocol.eligibility.criteria(),
         )
     except (NothingToPool, InputError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -198,12 +198,12 @@ def _one_arm(data: HierarchyData, factors: Sequence[Factor], weights: Floats, ke
     events, n = data.counts[:, 0], data.counts[:, 1]
 
     def exact(rng: np.random.Generator) -> CrossedPosterior:
-        return binomial_posterior(events, n, factors, kernels, rng=rng)
+        return binomial_posterior(events, n, factors, kernels, share=data.share, rng=rng)
 
     def drawn(study_effects: str, plan: Plan) -> tuple[CrossedPosterior, Sampled]:
         from igfmeta.bayes.mcmc.binomial import binomial_by_mcmc
 
-        return binomial_by_mcmc(events, n, factors, weights, study_effects=study_effects, plan=plan)
+        return binomial_by_mcmc(events, n, factors, weights, share=data.share, study_effects=study_effects, plan=plan)
 
     return Likelihood(
         "binomial", f"{RATE_PRIOR.label} on the logit", "Laplace's method and importance sampling", exact, drawn
@@ -216,14 +216,15 @@ def _two_arms(data: HierarchyData, factors: Sequence[Factor], weights: Floats, k
     (events1, n1, events0, n0), control = data.counts.T, data.control
 
     def exact(rng: np.random.Generator) -> CrossedPosterior:
-        return two_arm_posterior(events1, n1, events0, n0, factors, kernels, control=control, rng=rng)
+        given = events1, n1, events0, n0, factors, kernels
+        return two_arm_posterior(*given, control=control, share=data.share, rng=rng)
 
     def drawn(study_effects: str, plan: Plan) -> tuple[CrossedPosterior, Sampled]:
         from igfmeta.bayes.mcmc.binomial import two_arm_by_mcmc
 
-        return two_arm_by_mcmc(
-            events1, n1, events0, n0, factors, weights, control=control, study_effects=study_effects, plan=plan
-        )
+        given = events1, n1, events0, n0, factors, weights
+        options: dict[str, Any] = {"control": control, "study_effects": study_effects, "plan": plan}
+        return two_arm_by_mcmc(*given, share=data.share, **options)
 
     return Likelihood(
         "binomial, both arms",

@@ -15,7 +15,7 @@ from igfmeta.errors import InputError, NothingToPool, check_choice, check_level,
 from igfmeta.evidence.tables import Evidence
 from igfmeta.numerics import Floats
 from igfmeta.synthesis.engines import Fitted, fitted
-from igfmeta.synthesis.hierarchy_inputs import HierarchyData, hierarchy_data
+from igfmeta.synthesis.hierarchy_inputs import HierarchyData, hierarchy_data, weighting_of
 from igfmeta.synthesis.hierarchy_results import ALL, Cell, HierarchyResult, Source, cells_of
 from igfmeta.synthesis.pooling import Which
 
@@ -108,6 +108,7 @@ def hierarchy(
     engine: str = "exact",
     study_effects: str = "normal",
     plan: Plan | None = None,
+    risk_weights: Mapping[str, float] | None = None,
     **criteria: Unpack[Which],
 ) -> HierarchyResult:
     """Model an outcome by class of agent and type of tumour at once.
@@ -143,6 +144,9 @@ def hierarchy(
         Distribution of the study effects; the last two let outlying studies lie far out, and need "mcmc".
     plan : Plan, optional
         How to sample with "mcmc"; its seed is `seed`.
+    risk_weights : mapping, optional
+        Weight of each risk of bias, as of `igfmeta.synthesis.pooling.pool`: of hazard ratios the variance is divided by
+        it, of counts the likelihood is raised to it. See `igfmeta.synthesis.risk_weights`.
     **criteria
         The selection, as of `igfmeta.synthesis.pooling.pool`.
 
@@ -166,7 +170,9 @@ def hierarchy(
     """
     factors = _checked_by(by)
     level = check_level(level)
-    data = hierarchy_data(evidence, outcome, measure=measure, use=use, level=level, **criteria)
+    data = hierarchy_data(
+        evidence, outcome, measure=measure, use=use, level=level, risk_weights=risk_weights, **criteria
+    )
     rates = data.question.arms == "single_arm"
     relevant, chosen = _checked_relevant(relevant, rates=rates), checked_priors(priors, rates=rates)
     if len(data.studies) < 2:
@@ -210,7 +216,7 @@ def hierarchy(
         draws=len(made.posterior.weights),
         effective_draws=made.posterior.effective_size,
         pareto_k=made.posterior.pareto_k,
-        remarks=tuple(_remarks(made, cells[: layout.n_cells])),
+        remarks=tuple(_remarks(made, cells[: layout.n_cells], weighting_of(risk_weights, [data]))),
         origin=evidence.origin,
         fingerprint=evidence.fingerprint,
         keys=tuple(layout.keys),
@@ -233,7 +239,7 @@ def _typical(data: HierarchyData, posterior: CrossedPosterior) -> Floats:
     if data.question.arms != "single_arm":
         return np.full(n_cells, float(np.nanmedian(np.diag(data.covariance))))
     rate = 1 / (1 + np.exp(-posterior.weights @ posterior.mean))
-    return np.asarray(1 / (float(np.median(data.counts[:, 1])) * rate * (1 - rate)))
+    return np.asarray(1 / (float(np.median(data.share * data.counts[:, 1])) * rate * (1 - rate)))
 
 
 def _sources(posterior: CrossedPosterior, priors: dict[str, TauPrior], level: float) -> tuple[Source, ...]:
@@ -247,8 +253,8 @@ def _sources(posterior: CrossedPosterior, priors: dict[str, TauPrior], level: fl
     )
 
 
-def _remarks(made: Fitted, cells: Sequence[Cell]) -> list[str]:
-    remarks = list(made.remarks)
+def _remarks(made: Fitted, cells: Sequence[Cell], weights: Sequence[str]) -> list[str]:
+    remarks = [*made.remarks, *weights]
     empty = sum(cell.k == 0 for cell in cells)
     if empty:
         remarks.append(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Unpack
 
@@ -16,6 +16,7 @@ from igfmeta.evidence.tables import Evidence
 from igfmeta.numerics import Floats
 from igfmeta.synthesis.pooling import Which, effects_for, outcome_vocabulary
 from igfmeta.synthesis.questions import Question
+from igfmeta.synthesis.risk_weights import checked_weights, discounted, shares, weighting
 from igfmeta.synthesis.rows_to_effects import RowEffect
 from igfmeta.synthesis.studies import Study, own_interval, studies_of
 
@@ -47,6 +48,8 @@ class HierarchyData:
     trial, control : ndarray of shape (k,)
         Which trial and which control arm each effect has, from 0. Cohorts of a trial with different tumours are
         counted as trials of their own.
+    share : ndarray of shape (k,)
+        Power of the likelihood of each effect's counts: its weight by risk of bias. The covariance is divided by it.
     """
 
     question: Question
@@ -56,6 +59,7 @@ class HierarchyData:
     counts: Floats
     trial: Codes
     control: Codes
+    share: Floats
 
     @property
     def binomial(self) -> bool:
@@ -75,6 +79,7 @@ def hierarchy_data(
     measure: str | None = None,
     use: str = "primary",
     level: float = 0.95,
+    risk_weights: Mapping[str, float] | None = None,
     **criteria: Unpack[Which],
 ) -> HierarchyData:
     """Return what a hierarchical model of an outcome is fitted to.
@@ -82,12 +87,13 @@ def hierarchy_data(
     Raises
     ------
     InputError
-        An outcome, a measure, a use or a criterion that is not accepted.
+        An outcome, a measure, a use, a weight or a criterion that is not accepted.
     NothingToPool
         No usable row.
     """
     if measure is not None:
         measure = check_choice("measure", measure, MEASURES)
+    weights = checked_weights(risk_weights)
     wanted = measure or default_measure(evidence, outcome)
     if wanted != "HR" and outcome in {info.family for info in outcome_vocabulary(evidence).values()}:
         raise InputError(f"{outcome} is a family of times to an event; accepted for it is the measure HR.")
@@ -105,6 +111,10 @@ def hierarchy_data(
     if wanted == "HR":
         groups = [arm if arms.count(arm) > 1 else "" for arm in arms]
         covariance, _ = shared_covariance(v, groups, measure="HR", events_ctl=counts[:, 2], n_ctl=counts[:, 3])
+    share = shares(studies, weights)
+    if np.any(share != 1):
+        covariance = covariance / np.sqrt(np.outer(share, share))
+        studies = discounted(studies, weights, wanted, level)
     return HierarchyData(
         question=question,
         studies=tuple(studies),
@@ -113,6 +123,17 @@ def hierarchy_data(
         counts=counts,
         trial=_numbered(["\x1f".join((s.study_id, s.tumor_type, s.tumor_subtype)) for s in studies]),
         control=_numbered(arms),
+        share=share,
+    )
+
+
+def weighting_of(weights: Mapping[str, float] | None, data: Sequence[HierarchyData]) -> tuple[str, ...]:
+    """Return the sentence on weights by risk of bias, where there are any."""
+    return weighting(
+        checked_weights(weights),
+        list({(s.study_id, s.row_ids): s for each in data for s in each.studies}.values()),
+        variances=any(not each.binomial for each in data),
+        counts=any(each.binomial for each in data),
     )
 
 

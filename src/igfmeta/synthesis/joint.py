@@ -19,7 +19,7 @@ from igfmeta.errors import InputError, check_level, listed
 from igfmeta.evidence.tables import Evidence
 from igfmeta.numerics import Floats
 from igfmeta.synthesis.engines import fitted
-from igfmeta.synthesis.hierarchy_inputs import HierarchyData
+from igfmeta.synthesis.hierarchy_inputs import HierarchyData, weighting_of
 from igfmeta.synthesis.hierarchy_results import threshold
 from igfmeta.synthesis.joint_inputs import (
     Within,
@@ -194,6 +194,7 @@ def joint(
     use: str = "primary",
     level: float = 0.95,
     plan: Plan | None = None,
+    risk_weights: Mapping[str, float] | None = None,
     **criteria: Unpack[Which],
 ) -> JointResult:
     """Model several outcomes of randomized comparisons at once.
@@ -221,6 +222,9 @@ def joint(
         As of `igfmeta.synthesis.pooling.pool`.
     plan : Plan, optional
         How to sample.
+    risk_weights : mapping, optional
+        Weight of each risk of bias, as of `igfmeta.synthesis.hierarchy.hierarchy`: what a study says of all its
+        outcomes is raised to that power.
 
     Raises
     ------
@@ -238,7 +242,7 @@ def joint(
     if not 0 < relevant < 1:
         raise InputError(f"relevant was {relevant!r}; accepted is a ratio between 0 and 1, such as 0.8.")
     plan = plan or Plan()
-    data = outcome_data(evidence, outcomes, use=use, level=level, **criteria)
+    data = outcome_data(evidence, outcomes, use=use, level=level, risk_weights=risk_weights, **criteria)
     chosen = _tau_priors(data, priors)
     correlations = checked_within(data, within)
     given = joint_data(data, correlations)
@@ -247,7 +251,8 @@ def joint(
     both = reported_together(data)
     few = [f"{one} and {other} ({n})" for (one, other), n in both.items() if n < FEW]
     remarks = [
-        "The correlation of sampling errors is assumed, since trials do not report it: vary it to see what it does."
+        "The correlation of sampling errors is assumed, since trials do not report it: vary it to see what it does.",
+        *weighting_of(risk_weights, data),
     ]
     if few:
         remarks.append(f"Fewer than {FEW} trials report both: {', '.join(few)}; that correlation rests on its prior.")

@@ -27,7 +27,13 @@ WITHIN_TIMES, WITHIN_COUNTS = 0.6, 0.4
 
 
 def outcome_data(
-    evidence: Evidence, outcomes: Sequence[str], *, use: str, level: float, **criteria: Unpack[Which]
+    evidence: Evidence,
+    outcomes: Sequence[str],
+    *,
+    use: str,
+    level: float,
+    risk_weights: Mapping[str, float] | None = None,
+    **criteria: Unpack[Which],
 ) -> tuple[HierarchyData, ...]:
     """Return the effects of each outcome: hazard ratios of times to an event, both arms of one that is counted.
 
@@ -46,7 +52,7 @@ def outcome_data(
     if len(counted) > 1:
         raise InputError(f"A joint model takes one outcome that is counted, and there are {listed(counted)}.")
     found = [
-        hierarchy_data(evidence, name, measure=measure, use=use, level=level, **criteria)
+        hierarchy_data(evidence, name, measure=measure, use=use, level=level, risk_weights=risk_weights, **criteria)
         for name, measure in zip(names, measures, strict=True)
     ]
     alone = [data.question.label for data in found if len(data.studies) < 2]
@@ -190,6 +196,8 @@ def _responses(data: Sequence[HierarchyData], matched: _Matched, outcome: Codes,
         control_events=arms.counts[first, 2],
         control_n=arms.counts[first, 3],
         correlation=np.array([correlation_of(within, names[i], names[counted[0]]) for i in outcome.tolist()]),
+        share=arms.share,
+        control_share=arms.share[first],
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -25,7 +26,7 @@ from igfmeta.evidence.tables import Evidence
 from igfmeta.numerics import Floats
 from igfmeta.synthesis.engines import Fitted, Likelihood, fitted_by, in_words
 from igfmeta.synthesis.formula_design import design
-from igfmeta.synthesis.hierarchy_inputs import HierarchyData, hierarchy_data
+from igfmeta.synthesis.hierarchy_inputs import HierarchyData, hierarchy_data, weighting_of
 from igfmeta.synthesis.moderators import moderators_of
 from igfmeta.synthesis.pooling import Which
 from igfmeta.synthesis.questions import Question
@@ -185,6 +186,7 @@ def metaregression(
     engine: str = "exact",
     study_effects: str = "normal",
     plan: Plan | None = None,
+    risk_weights: Mapping[str, float] | None = None,
     **criteria: Unpack[Which],
 ) -> RegressionResult:
     """Regress the effects of studies on columns of the evidence, in one step.
@@ -201,7 +203,7 @@ def metaregression(
         As of `igfmeta.synthesis.hierarchy.hierarchy`.
     prior : TauPrior, optional
         Of the standard deviation between studies; default half-normal(0.5) of log ratios, half-normal(1) of logits.
-    seed, engine, study_effects, plan
+    seed, engine, study_effects, plan, risk_weights
         As of `igfmeta.synthesis.hierarchy.hierarchy`.
 
     Raises
@@ -219,7 +221,9 @@ def metaregression(
     (['Intercept', 'year'], 17)
     """
     level = check_level(level)
-    data = hierarchy_data(evidence, outcome, measure=measure, use=use, level=level, **criteria)
+    data = hierarchy_data(
+        evidence, outcome, measure=measure, use=use, level=level, risk_weights=risk_weights, **criteria
+    )
     chosen = prior or default_tau_prior(data.question.measure)
     X, names = design(formula, moderators_of(evidence, data.studies, formula))
     if len(data.studies) <= len(names):
@@ -246,6 +250,7 @@ def metaregression(
         )
     without = _likelihood(data, Moderators.of(np.ones((len(X), 1)), ["Intercept"]), factors, np.eye(1))
     alone = without.exact(np.random.default_rng(seed))
+    made = replace(made, remarks=(*made.remarks, *weighting_of(risk_weights, [data])))
     return _result(evidence, data, formula, moderators, made, alone, chosen, level, seed)
 
 
@@ -273,20 +278,20 @@ def _one_arm(data: HierarchyData, moderators: Moderators, factors: list[Factor],
     events, n = data.counts[:, 0], data.counts[:, 1]
 
     def exact(rng: np.random.Generator) -> CrossedPosterior:
-        return binomial_regression(events, n, moderators, factors, weights, rng=rng)
+        return binomial_regression(events, n, moderators, factors, weights, share=data.share, rng=rng)
 
     def drawn(study_effects: str, plan: Plan) -> tuple[CrossedPosterior, Sampled]:
         from igfmeta.bayes.mcmc.regression import binomial_regression_by_mcmc
 
         given = events, n, moderators, factors, weights
-        return binomial_regression_by_mcmc(*given, study_effects=study_effects, plan=plan)
+        return binomial_regression_by_mcmc(*given, share=data.share, study_effects=study_effects, plan=plan)
 
     return Likelihood("binomial", "normal", "Laplace's method and importance sampling", exact, drawn)
 
 
 def _two_arms(data: HierarchyData, moderators: Moderators, factors: list[Factor], weights: Floats) -> Likelihood:
     events1, n1, events0, n0 = data.counts.T
-    counts = TwoArmCounts.of(events1, n1, events0, n0, data.control)
+    counts = TwoArmCounts.of(events1, n1, events0, n0, data.control, share=data.share)
 
     def exact(rng: np.random.Generator) -> CrossedPosterior:
         return two_arm_regression(counts, moderators, factors, weights, rng=rng)

@@ -25,7 +25,7 @@ from igfmeta.synthesis.methods import Methods
 from igfmeta.synthesis.questions import COUNTED_PROPORTION, OutcomeInfo, Question, questions
 from igfmeta.synthesis.rate_pools import between_rates, pool_rates
 from igfmeta.synthesis.results import Answer, AnyPosterior, BetweenGroups, Group, NoAnswer, PoolResult
-from igfmeta.synthesis.risk_weights import checked_weights, remark, weighted
+from igfmeta.synthesis.risk_weights import checked_weights, weighted, weighting
 from igfmeta.synthesis.rows_to_effects import RowEffect, effects_of
 from igfmeta.synthesis.studies import Sources, Study, row_label, studies_of
 from igfmeta.version import __version__
@@ -286,7 +286,7 @@ def pool(
                 between=_between(groups[1:]),
                 hierarchy=group_hierarchy([g.studies for g in groups[1:]], question, by=by, level=methods.level),
                 unused=tuple(unused),
-                remarks=(*remarks.of_answer(question, groups[0].studies), *filter(None, [remark(weights)])),
+                remarks=(*remarks.of_answer(question, groups[0].studies), *weighting(weights, groups[0].studies)),
             )
         )
     if not answers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Unpack
 
 import numpy as np
@@ -14,6 +14,7 @@ from igfmeta.synthesis.pooling import Which, pool
 from igfmeta.synthesis.regress_results import MetaRegression, RegressionRow
 from igfmeta.synthesis.regressing import Material, RegressOptions, regressed, several
 from igfmeta.synthesis.results import Answer, PoolResult
+from igfmeta.synthesis.risk_weights import checked_weights, weighting
 from igfmeta.synthesis.study_sets import set_of_answer
 
 
@@ -34,6 +35,7 @@ def regress(
     adjust: str = "holm",
     scale_mods: str | None = None,
     along: str | None = None,
+    risk_weights: Mapping[str, float] | None = None,
     **criteria: Unpack[Which],
 ) -> MetaRegression:
     """Regress the effects of studies on columns of the evidence; for the Bayesian one see `metaregression`.
@@ -46,7 +48,7 @@ def regress(
     evidence : Evidence
     mods : str
         Formula of columns of the trials table and `tumor_group`, such as "~ year + C(phase)".
-    outcome, measure, use, **criteria
+    outcome, measure, use, risk_weights, **criteria
         As of `igfmeta.synthesis.pooling.pool`; one outcome.
     method, ci, level, permute, seed, predict, contrasts, adjust, scale_mods, along
         See `igfmeta.synthesis.regressing.RegressOptions`.
@@ -70,8 +72,9 @@ def regress(
         predict=several(predict, parted=False), contrasts=several(contrasts), adjust=adjust, scale_mods=scale_mods,
         along=along,
     ).checked()  # fmt: skip
-    found = pool(evidence, outcome=outcome, by="none", measure=measure, use=use, **criteria)
-    return regressed(_material(evidence, found, _one(found, outcome), options), options)
+    found = pool(evidence, outcome=outcome, by="none", measure=measure, use=use, risk_weights=risk_weights, **criteria)
+    weights = checked_weights(risk_weights)
+    return regressed(_material(evidence, found, _one(found, outcome), options, weights), options)
 
 
 def _one(found: PoolResult, outcome: str) -> Answer:
@@ -84,7 +87,9 @@ def _one(found: PoolResult, outcome: str) -> Answer:
     return answers[0]
 
 
-def _material(evidence: Evidence, found: PoolResult, answer: Answer, options: RegressOptions) -> Material:
+def _material(
+    evidence: Evidence, found: PoolResult, answer: Answer, options: RegressOptions, weights: Mapping[str, float]
+) -> Material:
     studies = answer.overall.studies
     both = options.mods if options.scale_mods is None else f"{options.mods} + {options.scale_mods.strip().lstrip('~')}"
     moderators = moderators_of(evidence, studies, both)
@@ -102,7 +107,7 @@ def _material(evidence: Evidence, found: PoolResult, answer: Answer, options: Re
         rows=rows,
         n_harmonic=own.n_harmonic,
         unused=tuple(unused.reason for unused in answer.unused),
-        remarks=own.remarks(),
+        remarks=(*own.remarks(), *weighting(weights, studies)),
         file=None,
         origin=found.origin,
         fingerprint=found.fingerprint,

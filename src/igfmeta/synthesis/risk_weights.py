@@ -1,7 +1,9 @@
-"""Studies at risk of bias counted for less: the variance of a study divided by the weight of its judgement.
+"""Studies at risk of bias counted for less: what a study says, to the power of the weight of its judgement.
 
 The discount is that of Spiegelhalter & Best (2003), Stat Med 22:3687, section 4: a study of weight q has the variance
-v / q, as if it had the share q of its information. Weights are a judgement of the reader; there is no default.
+v / q, as if it had the share q of its information. That is its normal likelihood to the power q (Ibrahim & Chen 2000,
+Stat Sci 15:46), which is what a hierarchy takes of counts: q x events of q n patients. Weights are a judgement of the
+reader; there is no default.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import numpy as np
 from igfmeta.effects.scales import natural
 from igfmeta.errors import InputError, listed
 from igfmeta.evidence.risk_of_bias import LEVELS, WORDS
-from igfmeta.numerics import t_quantile
+from igfmeta.numerics import Floats, t_quantile
 from igfmeta.synthesis.questions import COUNTED_PROPORTION, Question
 from igfmeta.synthesis.studies import Study
 
@@ -58,7 +60,17 @@ def weighted(
             f"risk_weights divide variances, and {question.label.lower()} of one arm is pooled from its counts; name "
             "another --outcome or --measure (PLN, PR, PAS, PFT), or restrict with --risk-of-bias."
         )
-    return [_discounted(study, weights[study.risk], question.measure, level) for study in studies]
+    return discounted(studies, weights, question.measure, level)
+
+
+def discounted(studies: Sequence[Study], weights: Mapping[str, float], measure: str, level: float) -> list[Study]:
+    """Return the studies with their variances divided by the weights of their judgements, and marked."""
+    return [_discounted(study, weights[study.risk], measure, level) for study in studies]
+
+
+def shares(studies: Sequence[Study], weights: Mapping[str, float]) -> Floats:
+    """Return the weight of each study."""
+    return np.array([weights[study.risk] for study in studies], dtype=float)
 
 
 def _discounted(study: Study, weight: float, measure: str, level: float) -> Study:
@@ -72,9 +84,17 @@ def _discounted(study: Study, weight: float, measure: str, level: float) -> Stud
     return replace(study, vi=vi, ci_lower=lower, ci_upper=upper, notes=(*study.notes, note), marks=marks)
 
 
-def remark(weights: Mapping[str, float]) -> str | None:
-    """Return the sentence that stands under a pool whose studies were weighted."""
+def weighting(
+    weights: Mapping[str, float], studies: Sequence[Study], *, variances: bool = True, counts: bool = False
+) -> tuple[str, ...]:
+    """Return the sentence that stands under what weighted studies gave; none where no weight differs from 1."""
     named = [f"{WORDS[name]} {weight:g}" for name, weight in weights.items() if weight != 1]
     if not named:
-        return None
-    return f"Weights by risk of bias: {', '.join(named)}, all others 1; variances are divided by them."
+        return ()
+    how = ["variances are divided by them"] if variances else []
+    how += ["the likelihoods of counts are raised to their power"] if counts else []
+    concerned = sum(weights[study.risk] != 1 for study in studies)
+    if not concerned:
+        return (f"Weights by risk of bias: {', '.join(named)}; no study has such a judgement: nothing changes.",)
+    where = f"{concerned} of {len(studies)} studies"
+    return (f"Weights by risk of bias: {', '.join(named)}, all others 1 ({where}); {' and '.join(how)}.",)

@@ -34,7 +34,7 @@ def bias_model(data: Data, bias: Bias, mu_prior: MuPrior, tau_prior: TauPrior) -
     pm = load_pymc()
     with pm.Model(coords={"effect": np.arange(len(data.y))}) as model:
         mu = pm.Normal("mu", mu_prior.mean, np.sqrt(normal_variance(mu_prior)))
-        tau = pm.Deterministic("tau", standard_deviation(pm, "study", tau_prior))
+        tau = pm.Deterministic("tau", standard_deviation(pm, "sd_study", tau_prior))
         mean = mu
         if isinstance(bias, Regression):
             beta = pm.HalfCauchy("beta", bias.scale)

@@ -10,7 +10,8 @@ from scipy import special
 
 from igfmeta.bayes.components import Codes, Factor
 from igfmeta.bayes.crossed import CrossedPosterior
-from igfmeta.bayes.laplace import RATE_PRIOR, checked_counts, normal_variance
+from igfmeta.bayes.laplace import RATE_PRIOR, checked_counts, checked_share, normal_variance
+from igfmeta.bayes.mcmc.counts import log_binomial, observed_counts, replicated
 from igfmeta.bayes.mcmc.effects import STUDY_DF, WATCHED, crossed_effects, drawn_posterior
 from igfmeta.bayes.mcmc.priors import add_priors
 from igfmeta.bayes.mcmc.sampling import Plan, Sampled, load_pymc, sample
@@ -36,6 +37,7 @@ def binomial_model(
     weights: Floats,
     *,
     mu_prior: MuPrior = RATE_PRIOR,
+    share: Floats | None = None,
     study_effects: str = "normal",
 ) -> Any:
     """Return the PyMC model of `igfmeta.bayes.laplace.binomial_posterior`, or the same with other study effects."""
@@ -44,7 +46,7 @@ def binomial_model(
     with pm.Model() as model:
         mu = pm.Normal("mu", mu_prior.mean, np.sqrt(normal_variance(mu_prior)))
         theta = crossed_effects(factors, weights, mu, study_effects=study_effects)
-        _observed(pm, "events", events, n, theta, "effect")
+        observed_counts(pm, "events", events, n, theta, checked_share(share, len(n)), "effect")
     return model
 
 
@@ -59,18 +61,17 @@ def two_arm_model(
 ) -> Any:
     """Return the PyMC model of `igfmeta.bayes.two_arm_counts.two_arm_posterior`, or with other study effects."""
     pm = load_pymc()
+    share, control_share = counts.shares
     with pm.Model(coords={"control": np.arange(len(counts.control_n))}) as model:
         mu = pm.Normal("mu", mu_prior.mean, np.sqrt(normal_variance(mu_prior)))
         sd = np.sqrt(normal_variance(baseline_prior))
         baseline = pm.Normal("baseline", baseline_prior.mean, sd, dims="control")
         theta = crossed_effects(factors, weights, mu, study_effects=study_effects)
-        _observed(pm, "control_events", counts.control_events, counts.control_n, baseline, "control")
-        _observed(pm, "events", counts.events, counts.n, baseline[counts.control] + theta, "effect")
+        controls = counts.control_events, counts.control_n
+        observed_counts(pm, "control_events", *controls, baseline, control_share, "control")
+        logits = baseline[counts.control] + theta
+        observed_counts(pm, "events", counts.events, counts.n, logits, share, "effect")
     return model
-
-
-def _observed(pm: Any, name: str, events: Floats, n: Floats, logits: Any, dims: str) -> None:
-    pm.Binomial(name, n=n.astype(int), logit_p=logits, observed=events.astype(int), dims=dims)
 
 
 def binomial_by_mcmc(
@@ -80,6 +81,7 @@ def binomial_by_mcmc(
     weights: Floats,
     *,
     mu_prior: MuPrior = RATE_PRIOR,
+    share: Floats | None = None,
     study_effects: str = "normal",
     plan: Plan | None = None,
 ) -> tuple[CrossedPosterior, Sampled]:
@@ -94,6 +96,8 @@ def binomial_by_mcmc(
         Linear combinations of the cells that are asked for, as of `Kernels.combined`.
     mu_prior : MuPrior
         Of the overall mean, on the logit scale; normal.
+    share : ndarray of shape (k,), optional
+        Power of the likelihood of each arm, as of `igfmeta.bayes.laplace.binomial_posterior`.
     study_effects : {"normal", "t", "mixture"}
     plan : Plan, optional
 
@@ -110,10 +114,10 @@ def binomial_by_mcmc(
         Counts that are none, or an option that is not accepted.
     """
     events, n = checked_counts(events, n)
-    model = binomial_model(events, n, factors, weights, mu_prior=mu_prior, study_effects=study_effects)
+    model = binomial_model(events, n, factors, weights, mu_prior=mu_prior, share=share, study_effects=study_effects)
     sampled = sample(model, plan, watch=WATCHED)
     rng = np.random.default_rng(sampled.plan.seed)
-    add_one_arm_checks(sampled, events, n, factors, study_effects=study_effects, rng=rng)
+    add_one_arm_checks(sampled, events, n, factors, share=share, study_effects=study_effects, rng=rng)
     add_priors(sampled, factors, scales=study_effects, rng=rng, means={"mu": mu_prior})
     return drawn_posterior(sampled, factors, study_effects=study_effects), sampled
 
@@ -129,6 +133,7 @@ def two_arm_by_mcmc(
     control: Sequence[int] | Codes,
     mu_prior: MuPrior = EFFECT_PRIOR,
     baseline_prior: MuPrior = BASELINE_PRIOR,
+    share: Floats | None = None,
     study_effects: str = "normal",
     plan: Plan | None = None,
 ) -> tuple[CrossedPosterior, Sampled]:
@@ -136,7 +141,7 @@ def two_arm_by_mcmc(
 
     In `log_likelihood` the baselines are integrated out as well as the study effects.
     """
-    counts = TwoArmCounts.of(events1, n1, events0, n0, control)
+    counts = TwoArmCounts.of(events1, n1, events0, n0, control, share=share)
     model = two_arm_model(
         counts, factors, weights, mu_prior=mu_prior, baseline_prior=baseline_prior, study_effects=study_effects
     )
@@ -148,16 +153,18 @@ def two_arm_by_mcmc(
 
 
 def add_one_arm_checks(
-    sampled: Sampled, events: Floats, n: Floats, factors: Sequence[Factor], *, study_effects: str,
-    rng: np.random.Generator,
+    sampled: Sampled, events: Floats, n: Floats, factors: Sequence[Factor], *, share: Floats | None = None,
+    study_effects: str, rng: np.random.Generator,
 ) -> None:  # fmt: skip
     """Add replicated events and the log likelihood of each trial to draws of the logits `theta` of single arms."""
-    _add(sampled, "posterior_predictive", "events", _replicated(rng, n, sampled.draws("theta")), "effect")
+    sampled.add("posterior_predictive", events=(replicated(rng, n, sampled.draws("theta")), "effect"))
+    powers = checked_share(share, len(n))
 
     def likelihood(arms: Codes, logits: Floats) -> Floats:
-        return np.asarray(sum(_log_binomial(events[i], n[i], x) for i, x in zip(arms, logits, strict=True)))
+        each = (powers[i] * log_binomial(events[i], n[i], x) for i, x in zip(arms, logits, strict=True))
+        return np.asarray(sum(each))
 
-    _add(sampled, "log_likelihood", "counts", _by_trial(sampled, factors, study_effects, likelihood), "trial")
+    sampled.add("log_likelihood", counts=(_by_trial(sampled, factors, study_effects, likelihood), "trial"))
 
 
 def add_two_arm_checks(
@@ -167,35 +174,13 @@ def add_two_arm_checks(
     """Add the same to draws of log odds ratios `theta` and of the logits of the control arms, `baseline`."""
     baseline = sampled.draws("baseline")
     logits = baseline[:, counts.control] + sampled.draws("theta")
-    _add(sampled, "posterior_predictive", "events", _replicated(rng, counts.n, logits), "effect")
-    _add(sampled, "posterior_predictive", "control_events", _replicated(rng, counts.control_n, baseline), "control")
+    sampled.add("posterior_predictive", events=(replicated(rng, counts.n, logits), "effect"))
+    sampled.add("posterior_predictive", control_events=(replicated(rng, counts.control_n, baseline), "control"))
 
     def likelihood(arms: Codes, effects: Floats) -> Floats:
         return _with_baselines(counts, arms, effects, baseline_prior)
 
-    _add(sampled, "log_likelihood", "counts", _by_trial(sampled, factors, study_effects, likelihood), "trial")
-
-
-def _log_binomial(events: float, n: float, logits: Floats) -> Floats:
-    constant = special.gammaln(n + 1) - special.gammaln(events + 1) - special.gammaln(n - events + 1)
-    return np.asarray(constant + events * logits - n * np.logaddexp(0, logits))
-
-
-def _replicated(rng: np.random.Generator, n: Floats, logits: Floats) -> Floats:
-    return np.asarray(rng.binomial(n.astype(int), special.expit(logits)))
-
-
-def _add(sampled: Sampled, group: str, name: str, values: Floats, dims: str) -> None:
-    """Add a variable of shape (chains x draws, dims) to a group of the draws."""
-    import xarray as xr
-
-    posterior: Any = sampled.tree["posterior"]
-    chains, draws = posterior["chain"].values, posterior["draw"].values
-    shaped = values.reshape(len(chains), len(draws), -1)
-    coords = {"chain": chains, "draw": draws, dims: np.arange(shaped.shape[2])}
-    added = xr.Dataset({name: (("chain", "draw", dims), shaped)}, coords=coords)
-    before = sampled.tree[group].to_dataset() if group in sampled.tree.children else xr.Dataset()
-    sampled.tree[group] = xr.DataTree(before.merge(added))
+    sampled.add("log_likelihood", counts=(_by_trial(sampled, factors, study_effects, likelihood), "trial"))
 
 
 def _effect_points(sampled: Sampled, study_effects: str) -> tuple[Floats, Floats]:
@@ -241,16 +226,18 @@ def _by_trial(
 def _with_baselines(counts: TwoArmCounts, arms: Codes, effects: Floats, prior: MuPrior) -> Floats:
     """Return the log likelihood of contrasts at given effects, shape (arms, ...), their baselines integrated out."""
     total = np.zeros(effects.shape[1:])
+    share, control_share = counts.shares
     for control in np.unique(counts.control[arms]):
         y, n = counts.control_events[control], counts.control_n[control]
         middle, error = np.log((y + 0.5) / (n - y + 0.5)), np.sqrt(1 / (y + 0.5) + 1 / (n - y + 0.5))
         points = middle + error * np.linspace(-BASELINE_REACH, BASELINE_REACH, BASELINE_POINTS)
-        own = _log_binomial(y, n, points) - 0.5 * (points - prior.mean) ** 2 / normal_variance(prior)
+        own = control_share[control] * log_binomial(y, n, points)
+        own -= 0.5 * (points - prior.mean) ** 2 / normal_variance(prior)
         own += np.log(points[1] - points[0]) - 0.5 * np.log(2 * np.pi * normal_variance(prior))
         those = [(i, arm) for i, arm in enumerate(arms) if counts.control[arm] == control]
         integral = np.full(effects.shape[1:], -np.inf)
         for b, weight in zip(points, own, strict=True):
-            each = sum(_log_binomial(counts.events[arm], counts.n[arm], b + effects[i]) for i, arm in those)
+            each = sum(share[arm] * log_binomial(counts.events[arm], counts.n[arm], b + effects[i]) for i, arm in those)
             integral = np.logaddexp(integral, weight + each)
         total += integral
     return total

@@ -47,7 +47,7 @@ def crossed_model(y: Floats, covariance: Floats, factors: Sequence[Factor], *, s
         mu = pm.Flat("mu", initval=float(np.mean(y)))
         mean, total, sds = mu, covariance, []
         for f in factors:
-            sd = standard_deviation(pm, f.name, f.prior)
+            sd = standard_deviation(pm, f"sd_{f.name}", f.prior)
             sds.append(sd)
             if f is trials and study_effects != "normal":
                 mean = mu + sd * add_study_effects(pm, trials.shape[0], study_effects)[trials.studies[:, 0]]

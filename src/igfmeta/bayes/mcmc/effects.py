@@ -65,15 +65,15 @@ def loadings(factor: Factor, levels: Any) -> Floats:
 
 
 def standard_deviation(pm: Any, name: str, prior: TauPrior) -> Any:
-    """Return the standard deviation `sd_name` with a prior of the half-t family, a variable of the open model."""
+    """Return a standard deviation with a half-normal, half-t or half-Cauchy prior, as a variable of the open model."""
     if prior.df is None:
         raise InputError(
             f"The prior {prior.label} of a standard deviation cannot be used here; accepted are half-normal(scale), "
             "half-t(scale, df) and half-cauchy(scale)."
         )
     if np.isinf(prior.df):
-        return pm.HalfNormal(f"sd_{name}", sigma=prior.scale)
-    return pm.HalfStudentT(f"sd_{name}", nu=prior.df, sigma=prior.scale)
+        return pm.HalfNormal(name, sigma=prior.scale)
+    return pm.HalfStudentT(name, nu=prior.df, sigma=prior.scale)
 
 
 def standardized(pm: Any, name: str, n: int, distribution: str) -> Any:
@@ -126,7 +126,7 @@ def crossed_effects(factors: Sequence[Factor], weights: Floats, mu: Any, *, stud
     theta, cells, sds = mu, mu * weights.sum(axis=1), []
     for f in factors:
         of_studies = loadings(f, f.studies)
-        sd = standard_deviation(pm, f.name, f.prior)
+        sd = standard_deviation(pm, f"sd_{f.name}", f.prior)
         z = standardized(pm, f.name, of_studies.shape[1], study_effects if f.name == "study" else "normal")
         sds.append(sd)
         theta = theta + sd * pm.math.dot(of_studies, z)

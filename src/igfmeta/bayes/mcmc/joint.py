@@ -12,27 +12,16 @@ from typing import Any
 
 import numpy as np
 
+from igfmeta.bayes.mcmc.counts import observed_counts
+from igfmeta.bayes.mcmc.effects import standard_deviation
 from igfmeta.bayes.mcmc.joint_checks import add_checks
 from igfmeta.bayes.mcmc.joint_data import JointData, JointPriors, Responses, pairs, score
 from igfmeta.bayes.mcmc.sampling import Plan, Sampled, load_pymc, sample
-from igfmeta.bayes.tau_priors import TauPrior
 from igfmeta.errors import InputError
 from igfmeta.numerics import Floats
 
 #: What the convergence is judged by.
 WATCHED = ("mu", "tau", "correlation")
-
-
-def standard_deviation(pm: Any, name: str, prior: TauPrior) -> Any:
-    """Return a standard deviation with a half-normal, half-t or half-Cauchy prior, as a variable of the open model."""
-    if prior.df is None:
-        raise InputError(
-            f"The prior {prior.label} of a standard deviation cannot be used here; accepted are half-normal(scale), "
-            "half-t(scale, df) and half-cauchy(scale)."
-        )
-    if np.isinf(prior.df):
-        return pm.HalfNormal(name, sigma=prior.scale)
-    return pm.HalfStudentT(name, nu=prior.df, sigma=prior.scale)
 
 
 def correlation_root(pm: Any, size: int, eta: float) -> list[list[Any]]:
@@ -131,14 +120,15 @@ def _response_part(
     theta = mu[arms.outcome] + tau[arms.outcome] * deviation
     control = pm.Normal("control_logit", 0, priors.control_sd, shape=len(arms.control_n))
     logit = control[arms.control] + theta[place[arms.contrast]]
-    pm.Binomial("control_events", n=arms.control_n, logit_p=control, observed=arms.control_events)
-    pm.Binomial("events", n=arms.n, logit_p=logit, observed=arms.events)
+    share, control_share = arms.shares
+    observed_counts(pm, "control_events", arms.control_events, arms.control_n, control, control_share)
+    observed_counts(pm, "events", arms.events, arms.n, logit, share)
     scores = score(
-        arms.events,
-        arms.n,
+        share * arms.events,
+        share * arms.n,
         pm.math.sigmoid(logit),
-        arms.control_events[arms.control],
-        arms.control_n[arms.control],
+        (control_share * arms.control_events)[arms.control],
+        (control_share * arms.control_n)[arms.control],
         pm.math.sigmoid(control)[arms.control],
     )
     row, where = data.response_row, place[data.contrast]

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import special
 
 from igfmeta.bayes.components import Codes, prior_quantile
+from igfmeta.bayes.mcmc.counts import log_binomial
 from igfmeta.bayes.mcmc.joint_data import JointData, JointPriors, Responses, score
 from igfmeta.bayes.mcmc.sampling import Sampled
 from igfmeta.numerics import Floats
@@ -40,7 +41,7 @@ class Unit:
     """Contrasts that are independent of all others, with what is not observed of them: u = (z, control logits).
 
     z are standard normals; roots of the correlation of contrasts times z, times tau, are what the effects on response
-    differ by from their mean.
+    differ by from their mean. Events x and patients n are those that count: the share q of each arm.
     """
 
     def __init__(self, data: JointData, contrasts: Codes) -> None:
@@ -63,8 +64,10 @@ class Unit:
         self.arms, self.of = arms, arms.outcome
         self.latent = np.array([c for c in contrasts if known[c]], dtype=np.int64)
         self.controls, self.control = np.unique(arms.control[answered], return_inverse=True)
-        self.x1, self.n1 = arms.events[answered], arms.n[answered]
-        self.x0, self.n0 = arms.control_events[self.controls], arms.control_n[self.controls]
+        share, control_share = arms.shares
+        self.q1, self.q0 = share[answered], control_share[self.controls]
+        self.x1, self.n1 = self.q1 * arms.events[answered], self.q1 * arms.n[answered]
+        self.x0, self.n0 = self.q0 * arms.control_events[self.controls], self.q0 * arms.control_n[self.controls]
         place = {int(c): i for i, c in enumerate(self.latent)}
         root = np.linalg.cholesky(data.between[np.ix_(self.latent, self.latent)])
         self.of_arms = root[[place[int(c)] for c in arms.contrast[answered]]]
@@ -114,9 +117,9 @@ class Unit:
         x1 = x0 = np.zeros(0)
         if self.arms is not None:
             x1, x0 = self.x1, self.x0
-            for x, n, logit in zip((x1, x0), (self.n1, self.n0), self.logits(given, u), strict=True):
-                ways = special.gammaln(n + 1) - special.gammaln(x + 1) - special.gammaln(n - x + 1)
-                out += (ways + x * logit - n * np.logaddexp(0, logit)).sum(axis=-1)
+            one, control = self.logits(given, u)
+            for q, x, n, logit in ((self.q1, x1, self.n1, one), (self.q0, x0, self.n0, control)):
+                out += (q * log_binomial(x / q, n / q, logit)).sum(axis=-1)
         if len(self.y):
             root = np.linalg.cholesky(self.covariance(given))
             off = self.y - self.mean(given, u, x1, x0)
@@ -227,8 +230,10 @@ def _replicated(unit: Unit, given: Given, u: Floats, rng: np.random.Generator) -
     out: dict[str, tuple[Floats, str]] = {}
     if unit.arms is not None:
         one, control = (special.expit(logit) for logit in unit.logits(given, u[:, None]))
-        x1, x0 = rng.binomial(unit.n1.astype(int), one), rng.binomial(unit.n0.astype(int), control)
+        n1, n0 = (np.rint(n / q).astype(int) for n, q in ((unit.n1, unit.q1), (unit.n0, unit.q0)))
+        x1, x0 = rng.binomial(n1, one), rng.binomial(n0, control)
         out = {"events": (x1[:, 0], "arm"), "control_events": (x0[:, 0], "control")}
+        x1, x0 = unit.q1 * x1, unit.q0 * x0
     if len(unit.y):
         errors = np.linalg.cholesky(unit.covariance(given)) @ rng.normal(size=(len(u), len(unit.y), 1))
         out["y"] = (unit.mean(given, u[:, None], x1, x0)[:, 0] + errors[..., 0], "effect")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from igfmeta.bayes.components import Codes
+from igfmeta.bayes.laplace import checked_share
 from igfmeta.bayes.tau_priors import TauPrior
 from igfmeta.errors import InputError
 from igfmeta.numerics import Floats
@@ -38,6 +39,9 @@ class Responses:
     correlation : ndarray of shape (m,)
         Of each normal effect's sampling error with that of the log odds ratio of response of the same contrast; ignored
         where that was not reported.
+    share, control_share : ndarray of shape (r,) and (c,), optional
+        Powers of their likelihoods, as of `igfmeta.bayes.laplace.binomial_posterior`; default 1. The covariance of the
+        normal effects is to be divided by theirs.
     """
 
     outcome: int
@@ -48,6 +52,13 @@ class Responses:
     control_events: Floats
     control_n: Floats
     correlation: Floats
+    share: Floats | None = None
+    control_share: Floats | None = None
+
+    @property
+    def shares(self) -> tuple[Floats, Floats]:
+        """Powers of the likelihoods of the experimental and of the control arms."""
+        return checked_share(self.share, len(self.n)), checked_share(self.control_share, len(self.control_n))
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,8 +10,9 @@ import numpy as np
 
 from igfmeta.bayes.components import Factor
 from igfmeta.bayes.crossed import CrossedPosterior
-from igfmeta.bayes.laplace import checked_counts, normal_variance
+from igfmeta.bayes.laplace import checked_counts, checked_share, normal_variance
 from igfmeta.bayes.mcmc.binomial import add_one_arm_checks, add_two_arm_checks
+from igfmeta.bayes.mcmc.counts import observed_counts
 from igfmeta.bayes.mcmc.effects import (
     STUDY_DF,
     STUDY_EFFECTS,
@@ -58,7 +59,7 @@ class RegressionModel:
             pm.Deterministic("cells", pm.math.dot(weights @ moderators.root, z), dims="cell")
             sds, self.covariance = [], np.zeros((len(moderators.scaled), len(moderators.scaled)))
             for f in factors:
-                sd = standard_deviation(pm, f.name, f.prior)
+                sd = standard_deviation(pm, f"sd_{f.name}", f.prior)
                 sds.append(sd)
                 if normal and (f.name != "study" or study_effects == "normal"):
                     self.covariance = self.covariance + sd**2 * f.covariance(f.studies, f.studies)
@@ -95,13 +96,14 @@ def binomial_regression_model(
     factors: Sequence[Factor],
     weights: Floats,
     *,
+    share: Floats | None = None,
     study_effects: str = "normal",
 ) -> Any:
     """Return the model of counts of single arms."""
     events, n = checked_counts(events, n)
     made = RegressionModel(moderators, factors, weights, study_effects, normal=False)
     with made.model:
-        made.pm.Binomial("events", n=n.astype(int), logit_p=made.theta, observed=events.astype(int), dims="effect")
+        observed_counts(made.pm, "events", events, n, made.theta, checked_share(share, len(n)), "effect")
     return made.model
 
 
@@ -119,10 +121,10 @@ def two_arm_regression_model(
         pm = made.pm
         sd = np.sqrt(normal_variance(BASELINE_PRIOR))
         baseline = pm.Normal("baseline", BASELINE_PRIOR.mean, sd, shape=len(counts.control_n))
-        n0, x0 = counts.control_n.astype(int), counts.control_events.astype(int)
-        pm.Binomial("control_events", n=n0, logit_p=baseline, observed=x0)
-        logit = baseline[counts.control] + made.theta
-        pm.Binomial("events", n=counts.n.astype(int), logit_p=logit, observed=counts.events.astype(int), dims="effect")
+        share, control_share = counts.shares
+        observed_counts(pm, "control_events", counts.control_events, counts.control_n, baseline, control_share)
+        logits = baseline[counts.control] + made.theta
+        observed_counts(pm, "events", counts.events, counts.n, logits, share, "effect")
     return made.model
 
 
@@ -168,15 +170,17 @@ def binomial_regression_by_mcmc(
     factors: Sequence[Factor],
     weights: Floats,
     *,
+    share: Floats | None = None,
     study_effects: str = "normal",
     plan: Plan | None = None,
 ) -> tuple[CrossedPosterior, Sampled]:
-    """Draw the same of counts of single arms; the groups of the tree as of `binomial_by_mcmc`."""
+    """Draw the same of counts of single arms; `share` and the groups of the tree as of `binomial_by_mcmc`."""
     events, n = checked_counts(events, n)
-    model = binomial_regression_model(events, n, moderators, factors, weights, study_effects=study_effects)
+    given = events, n, moderators, factors, weights
+    model = binomial_regression_model(*given, share=share, study_effects=study_effects)
     sampled = sample(model, plan, watch=WATCHED)
     rng = np.random.default_rng(sampled.plan.seed)
-    add_one_arm_checks(sampled, events, n, factors, study_effects=study_effects, rng=rng)
+    add_one_arm_checks(sampled, events, n, factors, share=share, study_effects=study_effects, rng=rng)
     return _finished(sampled, moderators, factors, weights, study_effects, rng)
 
 

@@ -29,7 +29,7 @@ def slope_model(units: Units, priors: Sequence[TauPrior], prior_sd: float) -> An
     off_line = np.zeros((len(units.x) + len(units.y),) * 2)
     off_line[len(units.x) :, len(units.x) :] = of_y @ of_y.T
     with pm.Model(coords={"source": list(SDS)}) as model:
-        sds = [standard_deviation(pm, name, prior) for name, prior in zip(SDS, priors, strict=True)]
+        sds = [standard_deviation(pm, f"sd_{name}", prior) for name, prior in zip(SDS, priors, strict=True)]
         between, about, studies, trials = sds
         slope = pm.Normal("slope", 0, prior_sd)
         mean = pm.Flat("mean", initval=float(units.x.mean()))
