@@ -91,7 +91,7 @@ def test_a_row_of_aact_with_too_many_cells_is_named(imported, tmp_path):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     with (tmp_path / "outcomes.txt").open("a") as stream:
         stream.write("1|2\n")
-    with pytest.raises(InputError, match=r"outcomes\.txt, row 3: has 2 cells where the header has 7"):
+    with pytest.raises(InputError, match=r"outcomes\.txt, row 13: has 2 cells where the header has 13"):
         imported(tmp_path)
 
 

@@ -1,4 +1,10 @@
-"""ClinicalTrials.gov API version 2: the JSON of a study, or of a page of studies, with its results section."""
+"""ClinicalTrials.gov: the JSON of a study, or of a page of studies, with its results section.
+
+Names are those of the study data structure of the registry's API, version 2
+(https://clinicaltrials.gov/data-api/about-api/study-data-structure; `/api/v2/studies/metadata`, read in 2025): sections
+and modules in camel case, enumerations in capitals (`COUNT_OF_PARTICIPANTS`, `TWO_SIDED`, `PLACEBO_COMPARATOR`),
+numbers of outcome measures and of the participant flow as text, totals of adverse events as integers.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +12,23 @@ import json
 from typing import Any
 
 from igfmeta.errors import InputError, Problem
-from igfmeta.evidence.importing.registry_study import Analysis, Measure, RegistryStudy, SeriousEvents
+from igfmeta.evidence.importing.registry_study import (
+    PEOPLE,
+    Analysis,
+    Arm,
+    Cell,
+    Counts,
+    EventTerm,
+    EventTotals,
+    Measure,
+    Period,
+    RegistryStudy,
+    told_apart,
+)
 from igfmeta.evidence.importing.uploads import Upload
 
 RESULTS = "resultsSection"
+_IDENTITY = ("protocolSection", "identificationModule")
 
 
 def fits(upload: Upload) -> bool:
@@ -40,9 +59,6 @@ def studies(upload: Upload) -> list[RegistryStudy]:
     return [_study(record) for record in records]
 
 
-_IDENTITY = ("protocolSection", "identificationModule")
-
-
 def _at(value: Any, *path: str) -> Any:
     """Return what lies at a path of keys, or None."""
     for key in path:
@@ -59,87 +75,138 @@ def _text(value: Any) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
+def _of(value: Any, *path: str) -> str:
+    return _text(_at(value, *path))
+
+
 def _texts(values: list[Any]) -> tuple[str, ...]:
     return tuple(text for text in map(_text, values) if text)
 
 
 def _study(record: Any) -> RegistryStudy:
-    protocol = _at(record, "protocolSection")
+    protocol, results = _at(record, "protocolSection"), _at(record, RESULTS)
     identity, design = _at(record, *_IDENTITY), _at(protocol, "designModule")
-    arms = _list(protocol, "armsInterventionsModule", "armGroups")
     drugs = _list(protocol, "armsInterventionsModule", "interventions")
     names = [_at(drug, "name") for drug in drugs] + [o for drug in drugs for o in _list(drug, "otherNames")]
+    events = _at(results, "adverseEventsModule")
+    titles = _titles(events, "eventGroups")
+    baseline = _list(results, "baselineCharacteristicsModule", "measures")
     return RegistryStudy(
-        nct_id=_text(_at(identity, "nctId")),
-        name=_text(_at(identity, "acronym")),
-        title=_text(_at(identity, "officialTitle")) or _text(_at(identity, "briefTitle")),
-        year=_text(_at(protocol, "statusModule", "resultsFirstPostDateStruct", "date"))[:4],
+        nct_id=_of(identity, "nctId"),
+        name=_of(identity, "acronym"),
+        title=_of(identity, "officialTitle") or _of(identity, "briefTitle"),
+        year=_of(protocol, "statusModule", "resultsFirstPostDateStruct", "date")[:4],
         phase="/".join(_texts(_list(design, "phases"))),
-        allocation=_text(_at(design, "designInfo", "allocation")),
-        masking=_text(_at(design, "designInfo", "maskingInfo", "masking")),
+        allocation=_of(design, "designInfo", "allocation"),
+        masking=_of(design, "designInfo", "maskingInfo", "masking"),
         conditions=_texts(_list(protocol, "conditionsModule", "conditions")),
         interventions=_texts(names),
-        arms=tuple((_text(_at(arm, "label")), _text(_at(arm, "type"))) for arm in arms),
+        arms=tuple(
+            Arm(_of(arm, "label"), _of(arm, "type"), _texts(_list(arm, "interventionNames")))
+            for arm in _list(protocol, "armsInterventionsModule", "armGroups")
+        ),
         measures=tuple(
-            _measure(each, i)
-            for i, each in enumerate(_list(record, RESULTS, "outcomeMeasuresModule", "outcomeMeasures"), start=1)
+            _measure(each, i) for i, each in enumerate(_list(results, "outcomeMeasuresModule", "outcomeMeasures"), 1)
         ),
-        serious=tuple(
-            SeriousEvents(
-                _text(_at(g, "title")), _text(_at(g, "seriousNumAffected")), _text(_at(g, "seriousNumAtRisk"))
+        totals=tuple(
+            EventTotals(
+                titles[_of(group, "id")],
+                *((_of(group, f"{kind}NumAffected"), _of(group, f"{kind}NumAtRisk"))
+                  for kind in ("serious", "other", "deaths")),
             )
-            for g in _list(record, RESULTS, "adverseEventsModule", "eventGroups")
+            for group in _list(events, "eventGroups")
         ),
-        started=_started(_at(record, RESULTS, "participantFlowModule")),
+        terms=_terms(events),
+        periods=_periods(_at(results, "participantFlowModule")),
+        threshold=_of(events, "frequencyThreshold"),
+        unread=(f"baselineCharacteristicsModule: {len(baseline)} baseline measures",) if baseline else (),
+    )  # fmt: skip
+
+
+def _titles(module: Any, name: str) -> dict[str, str]:
+    return told_apart((_of(group, "id"), _of(group, "title")) for group in _list(module, name))
+
+
+def _terms(events: Any) -> tuple[EventTerm, ...]:
+    titles = _titles(events, "eventGroups")
+    return tuple(
+        EventTerm(
+            kind, _of(each, "term"), _of(each, "organSystem"),
+            {titles.get(_of(stat, "groupId"), _of(stat, "groupId")): (_of(stat, "numAffected"), _of(stat, "numAtRisk"))
+             for stat in _list(each, "stats")},
+        )
+        for kind in ("serious", "other")
+        for each in _list(events, f"{kind}Events")
+    )  # fmt: skip
+
+
+def _periods(flow: Any) -> tuple[Period, ...]:
+    titles = _titles(flow, "groups")
+
+    def counts(each: Any, name: str) -> Counts:
+        return {titles.get(_of(a, "groupId"), _of(a, "groupId")): _of(a, "numSubjects") for a in _list(each, name)}
+
+    return tuple(
+        Period(
+            _of(period, "title"),
+            {_of(each, "type"): counts(each, "achievements") for each in _list(period, "milestones")},
+            {_of(each, "type"): counts(each, "reasons") for each in _list(period, "dropWithdraws")},
+        )
+        for period in _list(flow, "periods")
     )
 
 
-def _started(flow: Any) -> dict[str, str]:
-    titles = {_text(_at(g, "id")): _text(_at(g, "title")) for g in _list(flow, "groups")}
-    first = next(iter(_list(flow, "periods")), None)
-    for milestone in _list(first, "milestones"):
-        if _text(_at(milestone, "type")) == "STARTED":
-            counts = _list(milestone, "achievements")
-            return {titles.get(_text(_at(a, "groupId")), ""): _text(_at(a, "numSubjects")) for a in counts}
+def _analysed(each: Any) -> Counts:
+    """Return the people analysed in each group; denominators in other units are not people."""
+    for denominator in _list(each, "denoms"):
+        if _of(denominator, "units").casefold() in PEOPLE:
+            return {_of(c, "groupId"): _of(c, "value") for c in _list(denominator, "counts")}
     return {}
 
 
 def _measure(each: Any, i: int) -> Measure:
     place = f"outcome measure {i}"
-    analysed: dict[str, str] = {}
-    for denominator in _list(each, "denoms"):
-        if _text(_at(denominator, "units")).casefold() in ("participants", "patients", "subjects"):
-            analysed = {_text(_at(c, "groupId")): _text(_at(c, "value")) for c in _list(denominator, "counts")}
-    values = tuple(
-        (" / ".join(t for t in (_text(_at(block, "title")), _text(_at(category, "title"))) if t),
-         _text(_at(m, "groupId")), _text(_at(m, "value")))
-        for block in _list(each, "classes")
-        for category in _list(block, "categories")
-        for m in _list(category, "measurements")
-    )  # fmt: skip
+    blocks = _list(each, "classes")
+    in_blocks = {_of(block, "title"): _analysed(block) for block in blocks}
     return Measure(
         place=place,
-        title=_text(_at(each, "title")),
-        param=_text(_at(each, "paramType")),
-        unit=_text(_at(each, "unitOfMeasure")),
-        groups={_text(_at(g, "id")): _text(_at(g, "title")) for g in _list(each, "groups")},
-        analysed=analysed,
-        values=values,
+        title=_of(each, "title"),
+        param=_of(each, "paramType"),
+        dispersion=_of(each, "dispersionType"),
+        unit=_of(each, "unitOfMeasure"),
+        units_analysed=_of(each, "typeUnitsAnalyzed"),
+        population=_of(each, "populationDescription"),
+        posted=_of(each, "reportingStatus") != "NOT_POSTED",
+        groups={_of(g, "id"): _of(g, "title") for g in _list(each, "groups")},
+        analysed=_analysed(each),
+        analysed_in={title: counts for title, counts in in_blocks.items() if counts},
+        has_denominators_of_classes=True,
+        cells=tuple(
+            Cell(_of(block, "title"), _of(category, "title"), _of(m, "groupId"), _of(m, "value"), _of(m, "spread"),
+                 _of(m, "lowerLimit"), _of(m, "upperLimit"), _of(m, "comment"))
+            for block in blocks
+            for category in _list(block, "categories")
+            for m in _list(category, "measurements")
+        ),
         analyses=tuple(_analysis(a, f"{place}, analysis {j}") for j, a in enumerate(_list(each, "analyses"), start=1)),
-    )
+    )  # fmt: skip
 
 
 def _analysis(each: Any, place: str) -> Analysis:
-    comments = [_text(_at(each, name)) for name in ("groupDescription", "pValueComment", "estimateComment")]
+    comments = ("groupDescription", "pValueComment", "estimateComment", "nonInferiorityComment", "statisticalComment",
+                "ciLowerLimitComment", "ciUpperLimitComment", "otherAnalysisDescription")  # fmt: skip
     return Analysis(
         place=place,
         groups=_texts(_list(each, "groupIds")),
-        param_type=_text(_at(each, "paramType")),
-        value=_text(_at(each, "paramValue")),
-        ci_percent=_text(_at(each, "ciPctValue")),
-        ci_sides=_text(_at(each, "ciNumSides")),
-        ci_lower=_text(_at(each, "ciLowerLimit")),
-        ci_upper=_text(_at(each, "ciUpperLimit")),
-        p_value=_text(_at(each, "pValue")),
-        comment=" ".join(text for text in comments if text),
+        param_type=_of(each, "paramType"),
+        value=_of(each, "paramValue"),
+        dispersion=f"{_of(each, 'dispersionType')} {_of(each, 'dispersionValue')}".strip(),
+        ci_percent=_of(each, "ciPctValue"),
+        ci_sides=_of(each, "ciNumSides"),
+        ci_lower=_of(each, "ciLowerLimit"),
+        ci_upper=_of(each, "ciUpperLimit"),
+        p_value=_of(each, "pValue"),
+        method=_of(each, "statisticalMethod"),
+        non_inferiority=_of(each, "nonInferiorityType"),
+        comment=" ".join(text for text in (_of(each, name) for name in comments) if text),
     )

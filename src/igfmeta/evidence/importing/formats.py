@@ -30,8 +30,7 @@ def _registry(
 ) -> Callable[[Upload, Vocabulary, str | None, Collector], None]:
     def add(upload: Upload, vocabulary: Vocabulary, control: str | None, out: Collector) -> None:
         found = studies(upload)
-        titles = {title for study in found for measure in study.measures for title in measure.groups.values()}
-        titles |= {each.title for study in found for each in study.serious}
+        titles = {title for study in found for title in study.group_titles()}
         if control is not None and normal(control) not in {normal(title) for title in titles}:
             raise InputError(f"--control named {control!r}; the groups are {' | '.join(sorted(titles)) or 'none'}.")
         for study in found:

@@ -30,6 +30,18 @@ def slug(text: str) -> str:
     return normal(text).replace(" ", "_")
 
 
+def narrowing(text: str) -> str:
+    """Return the word of a text that makes it a subset of the trial, or blank.
+
+    Examples
+    --------
+    >>> narrowing("Participants with KRAS wild-type tumours"), narrowing("Intention-to-treat population")
+    ('wild type', '')
+    """
+    found = NARROWING.search(normal(text))
+    return found.group() if found else ""
+
+
 @dataclass(frozen=True)
 class Vocabulary:
     """Names by key: what the tables of the evidence call agents, tumours and outcomes."""
@@ -73,8 +85,16 @@ class Vocabulary:
             return "", f"the title names {key} within a time; is it another outcome?"
         if self.kinds[key] == "time_to_event" and FIXED_TIME.search(words):
             return "", f"the title names {key}, and a rate or a fixed time; which outcome is it?"
-        narrowed = NARROWING.search(words)
-        return key, f"the title says {narrowed.group()!r}: the whole trial, or a subset?" if narrowed else ""
+        narrowed = narrowing(title)
+        return key, f"the title says {narrowed!r}: the whole trial, or a subset?" if narrowed else ""
+
+    def alike(self, term: str) -> tuple[str, ...]:
+        """Return the outcomes of counts in whose names a term stands as a whole, such as Hyperglycaemia."""
+        word = f" {normal(term)} "
+        return tuple(
+            key for key, names in self.outcomes.items()
+            if self.kinds[key] == "binary" and any(word in f" {name} " for name in names)
+        ) if len(word) > 5 else ()  # fmt: skip
 
 
 def _names(*names: str) -> tuple[str, ...]:
