@@ -6,11 +6,14 @@ Only `scipy.special` is imported: `scipy.optimize` and `scipy.stats` cost half a
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -64,6 +67,12 @@ def f_upper(x: Any, df1: Any, df2: Any) -> Any:
     df2 = np.asarray(df2, dtype=float)
     with np.errstate(invalid="ignore"):
         return np.where(np.isinf(df2), special.chdtrc(df1, df1 * x), special.fdtrc(df1, df2, x))
+
+
+def concatenated[Arrays: DataclassInstance](parts: list[Arrays]) -> Arrays:
+    """Return dataclasses of arrays, each a batch, as one batch."""
+    columns = zip(*(part.__dict__.values() for part in parts), strict=True)
+    return type(parts[0])(*(np.concatenate(values) for values in columns))
 
 
 def row_sum(x: Floats) -> Floats:

@@ -17,11 +17,11 @@ ZERO_CELLS = ("none", "only0", "if0all", "all", "treatment_arm")
 
 
 def corrected_studies(has_zero: Mask, policy: str) -> Mask:
-    """Return which studies get an increment."""
-    if policy == "none":
-        return np.zeros_like(has_zero)
-    if policy == "all" or (policy == "if0all" and has_zero.any()):
+    """Return which studies get an increment; the studies of a data set stand in the last axis."""
+    if policy == "all":
         return np.ones_like(has_zero)
+    if policy == "if0all":
+        return np.broadcast_to(has_zero.any(axis=-1, keepdims=True), has_zero.shape)
     return has_zero if policy in ("only0", "treatment_arm") else np.zeros_like(has_zero)
 
 

@@ -8,6 +8,21 @@ import numpy as np
 
 from igfmeta.models.pooling import pool
 from igfmeta.models.results import PooledBatch
+from igfmeta.numerics import Mask
+
+
+def without_each(k: int) -> Mask:
+    """Return the mask of leave-one-out: row i holds every study but study i; shape (k, k)."""
+    return ~np.eye(k, dtype=bool)
+
+
+def up_to_each(k: int, order: Any = None) -> Mask:
+    """Return the mask of a cumulative analysis: row i holds the first i + 1 studies of `order`; shape (k, k)."""
+    rank = np.arange(k)
+    if order is not None:
+        rank = np.empty(k, dtype=int)
+        rank[np.asarray(order)] = np.arange(k)
+    return np.asarray(rank[None, :] <= np.arange(k)[:, None])
 
 
 def leave_one_out(yi: Any, vi: Any, **options: Any) -> PooledBatch:
@@ -18,8 +33,7 @@ def leave_one_out(yi: Any, vi: Any, **options: Any) -> PooledBatch:
     >>> leave_one_out([0.1, 0.3, 0.8], [0.01, 0.02, 0.05], method="CE").estimate.round(4)
     array([0.4429, 0.2167, 0.1667])
     """
-    k = len(yi)
-    return pool(yi, vi, mask=~np.eye(k, dtype=bool), **options)
+    return pool(yi, vi, mask=without_each(len(yi)), **options)
 
 
 def cumulative(yi: Any, vi: Any, *, order: Any = None, **options: Any) -> PooledBatch:
@@ -41,9 +55,4 @@ def cumulative(yi: Any, vi: Any, *, order: Any = None, **options: Any) -> Pooled
     >>> cumulative([0.1, 0.3, 0.8], [0.01, 0.02, 0.05], order=[2, 1, 0], method="CE").estimate.round(4)
     array([0.8   , 0.4429, 0.2412])
     """
-    k = len(yi)
-    rank = np.arange(k)
-    if order is not None:
-        rank = np.empty(k, dtype=int)
-        rank[np.asarray(order)] = np.arange(k)
-    return pool(yi, vi, mask=rank[None, :] <= np.arange(k)[:, None], **options)
+    return pool(yi, vi, mask=up_to_each(len(yi), order), **options)

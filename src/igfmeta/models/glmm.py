@@ -20,6 +20,9 @@ from igfmeta.models.normal_mixing import contributions
 from igfmeta.models.results import Pooled
 from igfmeta.numerics import Floats, Mask, chi2_upper, t_quantile, t_two_sided
 
+#: Studies whose likelihoods are on the grid at once.
+CHUNK = 5_000
+
 #: z, t: theta -+ quantile x standard error, normal or with k - 1 degrees of freedom; PL: profile likelihood.
 GLMM_CI = ("z", "t", "PL")
 
@@ -140,17 +143,32 @@ def start(kernel: Kernel, size: Any) -> Floats:
     return np.clip(np.nan_to_num(step), -2.0, 2.0)
 
 
-def glmm_one(
+def in_one_row(counts: dict[str, Floats], mask: Mask) -> tuple[dict[str, Floats], Any]:
+    """Return the counts of the studies that each row of a mask takes, one data set after the other, and their sizes."""
+    column = np.nonzero(mask)[1]
+    return {role: values[column] for role, values in counts.items()}, mask.sum(axis=1)
+
+
+def of_likelihood(measure: str, variant: str, counts: dict[str, Floats], mask: Mask) -> tuple[DataSets, Floats]:
+    """Return the data sets that the rows of a mask take, and a first guess of each effect."""
+    taken, size = in_one_row(counts, mask)
+    model = VARIANTS[measure, variant](measure, taken)
+    return DataSets(model.evaluate, np.cumsum(size) - size, size), start(model.telling, size)
+
+
+def glmm_fits(
     measure: str,
     variant: str,
     counts: dict[str, Floats],
+    mask: Mask,
     *,
-    typical: float,
+    typical: Floats,
     method: str = "ML",
     ci: str = "z",
     level: float = 0.95,
-) -> Certified:
-    """Fit one data set.
+    named: str | None = None,
+) -> tuple[Certified | str, ...]:
+    """Fit each data set that a row of a mask takes; a sentence stands where there is no finite effect.
 
     Parameters
     ----------
@@ -158,46 +176,79 @@ def glmm_one(
         A key of `VARIANTS`.
     counts : dict of ndarray of shape (k,)
         events, n; events, time; events1, n1, events2, n2; or events1, time1, events2, time2.
-    typical : float
+    mask : ndarray of bool, shape (batch, k)
+    typical : ndarray of shape (batch,)
         The typical variance of the studies' own effects, for I2 and H2 (Higgins & Thompson 2002, eq. 9).
     method : {"ML", "CE"}
     ci : {"z", "t", "PL"}
     level : float
+    named : str, optional
+        What sentences call the model; by default its variant.
+
+    Examples
+    --------
+    >>> counts = {"events": np.array([0.0, 3.0, 5.0]), "n": np.array([24.0, 20.0, 31.0])}
+    >>> found, = glmm_fits("PLO", "logit-normal", counts, np.ones((1, 3), dtype=bool), typical=np.array([0.4]))
+    >>> round(found.fit.estimate, 4), round(found.log_likelihood, 4)
+    (-2.2454, -6.2469)
+    """
+    model = VARIANTS[measure, variant](measure, counts)
+    reasons, low, high = without_maximum(model.telling, mask, named or variant)
+    best, tells = model.whole.saturated(), (mask & ~(low & high)).sum(axis=1)
+    fits: list[Certified | str] = list(reasons)
+    free = np.flatnonzero([not reason for reason in reasons])
+    for some in _parts(mask[free].sum(axis=1)):
+        rows = free[some]
+        data, guess = of_likelihood(measure, variant, counts, mask[rows])
+        found = maximize(data, guess, level=level, common=method == "CE")
+        for place, row in enumerate(rows):
+            own = slice(data.first[place], data.first[place] + data.size[place])
+            fits[row] = certified(
+                found, place, k=int(data.size[place]), saturated=float(best[mask[row]].sum()),
+                typical=float(typical[row]), variant=named or variant, method=method, ci=ci, level=level,
+                tells=int(tells[row]), weights=found.information[own],
+            )  # fmt: skip
+    return tuple(fits)
+
+
+def glmm_one(measure: str, variant: str, counts: dict[str, Floats], *, typical: float, **options: Any) -> Certified:
+    """Fit one data set; see `glmm_fits`.
 
     Raises
     ------
     NothingToPool
         No finite effect: every study at the same end of what its counts can be.
-
-    Examples
-    --------
-    >>> counts = {"events": np.array([0.0, 3.0, 5.0]), "n": np.array([24.0, 20.0, 31.0])}
-    >>> found = glmm_one("PLO", "logit-normal", counts, typical=0.4)
-    >>> round(found.fit.estimate, 4), round(found.log_likelihood, 4)
-    (-2.2454, -6.2469)
     """
-    model = VARIANTS[measure, variant](measure, counts)
-    low, high = ends(model.telling, variant)
-    k = len(low)
-    one = np.array([k], dtype=np.intp)
-    data = DataSets(model.evaluate, np.zeros(1, dtype=np.intp), one)
-    found = maximize(data, start(model.telling, one), level=level, common=method == "CE")
-    saturated = float(model.whole.saturated().sum())
-    return certified(found, 0, k=k, saturated=saturated, typical=typical, variant=variant, method=method, ci=ci,
-                     level=level, tells=int((~(low & high)).sum()))  # fmt: skip
+    k = len(next(iter(counts.values())))
+    found = glmm_fits(measure, variant, counts, np.ones((1, k), dtype=bool), typical=np.array([typical]), **options)[0]
+    if isinstance(found, str):
+        raise NothingToPool(found)
+    return found
 
 
-def ends(telling: Kernel, variant: str) -> tuple[Mask, Mask]:
-    """Return `at_an_end` of the studies; refuse data whose likelihood has no maximum."""
+def _parts(size: Any) -> list[slice]:
+    """Return slices of data sets whose studies on a grid stay below `CHUNK` each."""
+    step = max(1, CHUNK // max(1, int(size.max(initial=1))))
+    return [slice(i, i + step) for i in range(0, len(size), step)]
+
+
+def without_maximum(telling: Kernel, mask: Mask, variant: str) -> tuple[list[str], Mask, Mask]:
+    """Return why a data set has no finite effect ("" where it has), and `at_an_end` of the studies."""
     low, high = at_an_end(telling)
-    if low.all() or high.all():
-        end = "lowest" if low.all() else "highest"
-        raise NothingToPool(
-            f"Every study has the {end} count that it could have: the likelihood of {variant} has no maximum, and the "
-            "effect is infinite. For odds ratios --model firth gives a finite one; rates of single arms have the exact "
-            "interval of their sum."
-        )
-    return low, high
+    reasons = []
+    for taken in mask:
+        if not taken.any():
+            reasons.append("No study is left.")
+        elif low[taken].all() or high[taken].all():
+            end = "lowest" if low[taken].all() else "highest"
+            reasons.append(
+                f"Every study has the {end} count that it could have: the likelihood of {variant} has no maximum, and "
+                "the effect is infinite. For odds ratios --model firth gives a finite one; rates of single arms have "
+                "the exact interval of their sum."
+            )
+        else:
+            reasons.append("")
+    return reasons, low, high
 
 
 def certified(
@@ -212,7 +263,7 @@ def certified(
     ci: str,
     level: float,
     tells: int,
-    weights: Floats | None = None,
+    weights: Floats,
 ) -> Certified:
     """Return one data set of a batch as plain numbers with its certificate."""
     value = {name: float(getattr(found, name)[row]) for name in _SINGLE}
@@ -231,7 +282,6 @@ def certified(
     predicted = (theta - np.hypot(theta - limits[0], reach), theta + np.hypot(limits[1] - theta, reach))
     statistic = theta / se
     p_value = float(t_two_sided(statistic, df)) if df > 0 else None
-    share = found.information if weights is None else weights
     tau2 = value["tau2"] if k > 1 else None
     fit = Pooled.of_likelihood(
         k=k,
@@ -255,7 +305,7 @@ def certified(
         pi_lower=float(predicted[0]) if several else None,
         pi_upper=float(predicted[1]) if several else None,
         pi_df=df if ci == "t" and several else None,
-        weights=100 * share / share.sum(),
+        weights=100 * weights / weights.sum(),
         converged=bool(found.converged[row]),
         multimodal=bool(found.multimodal[row]) and several,
         method=method,

@@ -333,29 +333,51 @@ def maximize(data: DataSets, start: Floats, *, level: float, common: bool = Fals
     )
 
 
-def shared_tau2(data: DataSets, start: Floats) -> tuple[float, float]:
-    """Return the highest log-likelihood with a theta for each data set and one tau2 for all, and that tau2."""
-    theta, at_zero = _centre(data, np.arange(len(data)), np.zeros(len(data)), start, NODES)
-    curve = _profile(data, theta)
-    height, slope = curve.value.sum(axis=0)[None], curve.slope.sum(axis=0)[None]
-    _, at = _turns(slope, np.ones_like(slope, dtype=bool))
+@dataclass(frozen=True, eq=False)
+class Shared:
+    """One tau2 for all data sets: the highest log-likelihood, that tau2, and theta and its standard error of each."""
+
+    log_likelihood: float
+    tau2: float
+    theta: Floats
+    se: Floats
+
+
+def shared_tau2(data: DataSets, start: Floats, *, common: bool = False) -> Shared:
+    """Return the maximum-likelihood fit of a theta for each data set and one tau2 for all; `common` holds it at 0."""
     rows = np.arange(len(data))
-    best, best_t = float(at_zero.value.sum()), 0.0
-    for i in at.tolist():
-        theta = curve.theta[:, i].copy()
+    theta, at_zero = _centre(data, rows, np.zeros(len(data)), start, NODES)
+    best, best_t, best_theta = float(at_zero.value.sum()), 0.0, theta
+    if not common:
+        curve = _profile(data, theta)
+        slope = curve.slope.sum(axis=0)[None]
+        _, at = _turns(slope, np.ones_like(slope, dtype=bool))
+        found = [_shared_maximum(data, curve.theta[:, i].copy(), GRID[i : i + 2]) for i in at.tolist()]
+        if slope[0, -1] > 0:
+            found.append((float(curve.value[:, -1].sum()), LARGEST, curve.theta[:, -1]))
+        for value, t, at_t in found:
+            if value > best:
+                best, best_t, best_theta = value, t, at_t
+    here = data.at(rows, best_theta, np.full(len(rows), best_t), NODES)
+    own, mixed = -here.theta_theta, -here.theta_t
+    variance = 1 / own
+    if 0 < best_t < LARGEST:  # what tau2 does not tell: the corner of an arrow-shaped information
+        variance = variance + (mixed / own) ** 2 / float(-here.t_t.sum() - (mixed**2 / own).sum())
+    return Shared(best, best_t, best_theta, np.sqrt(variance))
 
-        def equations(t: Floats, _: Index, theta: Floats = theta) -> tuple[Floats, Floats]:
-            theta[:], found = _centre(data, rows, np.full(len(rows), t[0]), theta, NODES)
-            bend = (found.t_t - found.theta_t**2 / found.theta_theta).sum(keepdims=True)
-            return found.t.sum(keepdims=True), bend
 
-        t, _ = bracketed_newton(equations, GRID[i : i + 1], GRID[i + 1 : i + 2])
-        value = float(_centre(data, rows, np.full(len(rows), t[0]), theta, NODES)[1].value.sum())
-        if value > best:
-            best, best_t = value, float(t[0])
-    if slope[0, -1] > 0 and height[0, -1] > best:
-        best, best_t = float(height[0, -1]), LARGEST
-    return best, best_t
+def _shared_maximum(data: DataSets, theta: Floats, bracket: Floats) -> tuple[float, float, Floats]:
+    """Return value, tau2 and theta of the maximum in a bracket of tau2."""
+    rows = np.arange(len(data))
+
+    def equations(t: Floats, _: Index) -> tuple[Floats, Floats]:
+        theta[:], found = _centre(data, rows, np.full(len(rows), t[0]), theta, NODES)
+        bend = (found.t_t - found.theta_t**2 / found.theta_theta).sum(keepdims=True)
+        return found.t.sum(keepdims=True), bend
+
+    t, _ = bracketed_newton(equations, bracket[:1], bracket[1:])
+    at, found = _centre(data, rows, np.full(len(rows), t[0]), theta, NODES)
+    return float(found.value.sum()), float(t[0]), at
 
 
 def _half_quantile(level: float) -> float:

@@ -88,10 +88,28 @@ class Pooled:
         flags = {"converged": True, "multimodal": False, "boundary": known.get("tau2") == 0}
         return cls(**{**blank, **names, **flags, **known, "weights": weights, "remarks": remarks})
 
+    @classmethod
+    def missing(cls, reason: str, *, k: int, method: str, ci: str, level: float) -> Pooled:
+        """Return an analysis of k studies that has no answer: every number None, and the reason its one remark."""
+        return cls.of_likelihood(k=k, method=method, ci=ci, level=level, weights=np.full(k, np.nan), remarks=(reason,))
+
+    def required(self) -> Pooled:
+        """Return this analysis.
+
+        Raises
+        ------
+        NothingToPool
+            It has no estimate.
+        """
+        if self.estimate is None:
+            raise NothingToPool(self.remarks[0])
+        return self
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers, strings and lists; None for an estimate or a limit that is infinite."""
         values = {field.name: _finite(getattr(self, field.name)) for field in fields(self)}
-        return {**values, "weights": self.weights.tolist(), "remarks": list(self.remarks)}
+        weights = [_finite(weight) for weight in self.weights.tolist()]
+        return {**values, "weights": weights, "remarks": list(self.remarks)}
 
 
 def _finite(value: Any) -> Any:

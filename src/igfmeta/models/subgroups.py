@@ -16,7 +16,7 @@ from igfmeta.models.pooling import pool, pool_at
 from igfmeta.models.prediction import PiMethod
 from igfmeta.models.results import Pooled, PooledBatch
 from igfmeta.models.tau2_intervals import Tau2Ci
-from igfmeta.numerics import chi2_upper
+from igfmeta.numerics import Mask, chi2_upper
 
 SubgroupTau2 = Literal["separate", "common"]
 
@@ -27,6 +27,7 @@ class SubgroupFit:
 
     `q_between` is sum w_g (mu_g - mean)^2 with w_g = 1/se_g^2, on `q_between_df` = groups - 1 degrees of freedom
     (Borenstein et al. 2009, chapter 19). The standard errors are the classical ones, whatever the interval method.
+    `test` is Q; of mixed models of counts Wald (the same of separate fits) or LR (likelihood ratio with one tau2).
     """
 
     levels: tuple[str, ...]
@@ -35,6 +36,14 @@ class SubgroupFit:
     q_between_df: int
     p_between: float | None
     tau2: str
+    test: str = "Q"
+
+
+def members_of(groups: Sequence[str]) -> tuple[tuple[str, ...], Mask]:
+    """Return the levels in the order in which they first appear, and the mask of their members, (levels, k)."""
+    levels = tuple(dict.fromkeys(groups))
+    mask = np.array([[group == level for group in groups] for level in levels], dtype=bool)
+    return levels, mask.reshape(len(levels), len(groups))
 
 
 def between_groups(estimates: Sequence[float], variances: Sequence[float]) -> tuple[float, int, float]:
@@ -101,8 +110,7 @@ def pool_subgroups(
     k = np.size(yi)
     if len(groups) != k:
         raise InputError(f"groups has {len(groups)} labels; accepted is one for each of the {k} studies.")
-    levels = tuple(dict.fromkeys(groups))
-    mask = np.array([[group == level for group in groups] for level in levels], dtype=bool).reshape(len(levels), k)
+    levels, mask = members_of(groups)
     if tau2 == "common":
         shared = common_tau2(prepare(yi, vi, mask), method)
         batch: PooledBatch = pool_at(yi, vi, shared, mask=mask, method=method, ci=ci, pi=pi, level=level)

@@ -1,29 +1,37 @@
-"""`fit --model mh`, `peto` and `glmm`: counts pooled as counts, with what each model gives beside the pooled effect."""
+"""`fit` of counts pooled as counts, with what each model gives beside the pooled effect; here mh, peto and glmm."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from igfmeta.errors import InputError, NothingToPool, check_choice, check_level
 from igfmeta.models import mantel_haenszel as mh
-from igfmeta.models.batch import prepare
-from igfmeta.models.glmm import GLMM_CI, VARIANTS, Certified, glmm_one
-from igfmeta.models.pooling import pool_one
-from igfmeta.models.results import Pooled
-from igfmeta.models.weighted import typical_variance
-from igfmeta.numerics import Floats
-from igfmeta.synthesis.fitting import Detail, FitResult, labels_of, studies_of_table
+from igfmeta.models.count_fits import RANDOM_INTERCEPTS, CountFit, CountStudies, fit_counts
+from igfmeta.models.count_subgroups import subgroup_counts
+from igfmeta.models.deletion import up_to_each, without_each
+from igfmeta.models.glmm import GLMM_CI, VARIANTS
+from igfmeta.models.random_intercepts import FINER, NODES
+from igfmeta.numerics import Floats, Mask
+from igfmeta.synthesis.fitting import Detail, FitResult, Step, groups_of, labels_of, selected, studies_of_table
 from igfmeta.synthesis.inputs import FORMS, Columns, Effects, effects_from
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: The variant whose integral has two dimensions.
-RANDOM_INTERCEPTS = "UM.RS"
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked beside the pool: columns of labels and of groups, and fits with studies left out or added."""
+
+    study: str | None
+    subgroup: str | None
+    leave_one_out: bool
+    cumulative: bool
+    subgroup_tau2: str = "separate"
 
 
 def counts_of(
@@ -46,23 +54,49 @@ def usable_counts(effects: Effects) -> dict[str, Floats]:
     return {role: effects.numbers[role][effects.usable] for role in roles}
 
 
+def count_studies(effects: Effects) -> CountStudies:
+    """Return the usable studies of a table as the models of counts take them."""
+    counts, usable = usable_counts(effects), effects.usable
+    return CountStudies(effects.sizes.measure, counts, effects.sizes.yi[usable], effects.sizes.vi[usable])
+
+
 def result_of(
-    table: pd.DataFrame, effects: Effects, fit: Pooled, *, model: str, study: str | None, details: Sequence[Detail]
+    table: pd.DataFrame,
+    effects: Effects,
+    model: str,
+    asked: Asked,
+    *,
+    details: Callable[[CountFit], Sequence[Detail]],
+    main: Callable[[CountStudies], CountFit] | None = None,
+    **options: Any,
 ) -> FitResult:
-    """Return a fit of counts as what tables, figures and JSON read."""
+    """Fit a model to all studies of a table, and to what is asked beside them; `main` fits all studies otherwise."""
+    studies = count_studies(effects)
+    found = fit_counts(model, studies, **options)[0] if main is None else main(studies)
+    fit, labels = found.fit.required(), labels_of(table, asked.study)
+    groups, kept = groups_of(table, asked.subgroup), selected(labels, effects.usable)
+    apart = None
+    if groups is not None:
+        members = selected(groups, effects.usable)
+        apart = subgroup_counts(model, studies, members, tau2=asked.subgroup_tau2, **options)
+
+    def steps(mask: Mask) -> tuple[Step, ...]:
+        fits = fit_counts(model, studies, mask, **options)
+        return tuple(Step(label, each.fit) for label, each in zip(kept, fits, strict=True))
+
     return FitResult(
-        measure=effects.sizes.measure,
-        studies=studies_of_table(table, effects, labels_of(table, study), None, fit),
+        measure=studies.measure,
+        studies=studies_of_table(table, effects, labels, groups, fit),
         fit=fit,
         posterior=None,
-        subgroups=None,
-        leave_one_out=(),
-        cumulative=(),
+        subgroups=apart,
+        leave_one_out=steps(without_each(studies.k)) if asked.leave_one_out else (),
+        cumulative=steps(up_to_each(studies.k)) if asked.cumulative else (),
         n_harmonic=None,
         remarks=fit.remarks,
         file=table.attrs.get("file"),
         model=model,
-        details=tuple(details),
+        details=tuple(details(found)),
     )
 
 
@@ -78,6 +112,9 @@ def fit_mh(
     zero_cells: str = "none",
     level: float = 0.95,
     study: str | None = None,
+    subgroup: str | None = None,
+    leave_one_out: bool = False,
+    cumulative: bool = False,
 ) -> FitResult:
     """Pool two arms by Mantel-Haenszel; see `igfmeta.models.mantel_haenszel`.
 
@@ -91,54 +128,45 @@ def fit_mh(
     effects = counts_of(
         table, columns, model="mh", measure=measure, accepted=tuple(mh.ESTIMATES), zero_cells="only0"
     )  # fmt: skip
-    counts = usable_counts(effects)
-    a, size1, c, size2 = _corrected(counts, zero_cells)
-    common = mh.ESTIMATES[effects.sizes.measure](a, size1, c, size2)
-    tells = counts["events1"] + counts["events2"] > 0
-    yi, vi = effects.sizes.yi[effects.usable][tells], effects.sizes.vi[effects.usable][tells]
-    fit = mh.pooled(common, yi=yi, vi=vi, level=level, method="MH")
-    details = []
-    if effects.sizes.measure == "OR":
-        plain, tarone = mh.breslow_day(float(np.exp(common.estimate)), a, size1, c, size2)
-        details += [
-            _test("breslow_day", "Breslow-Day test of equal odds ratios", plain),
-            _test("tarone", "The same with Tarone's correction", tarone),
-        ]
-    cmh = mh.rate_cmh if effects.sizes.measure in ("IRR", "IRD") else mh.cochran_mantel_haenszel
-    details.append(_test("cmh", "Cochran-Mantel-Haenszel test of no effect, continuity corrected",
-                         cmh(*counts.values())))  # fmt: skip
-    return result_of(table, effects, fit, model="mh", study=study, details=details)
+
+    def details(found: CountFit) -> list[Detail]:
+        studies = count_studies(effects)
+        rates = effects.sizes.measure in ("IRR", "IRD")
+        cmh = (mh.rate_cmh if rates else mh.cochran_mantel_haenszel)(*studies.counts.values())
+        tests = []
+        if effects.sizes.measure == "OR":
+            cells = (np.broadcast_to(cell, (1, studies.k))[0]
+                     for cell in mh.corrected(studies.counts, studies.everything, zero_cells))  # fmt: skip
+            plain, tarone = mh.breslow_day(float(np.exp(found.fit.estimate)), *cells)
+            tests = [_test("breslow_day", "Breslow-Day test of equal odds ratios", plain),
+                     _test("tarone", "The same with Tarone's correction", tarone)]  # fmt: skip
+        return [*tests, _test("cmh", "Cochran-Mantel-Haenszel test of no effect, continuity corrected", cmh)]
+
+    asked = Asked(study, subgroup, leave_one_out, cumulative)
+    return result_of(table, effects, "mh", asked, details=details, level=level, zero_cells=zero_cells)
 
 
-def _corrected(counts: dict[str, Floats], zero_cells: str) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return the cells with what a policy adds to them."""
-    from igfmeta.effects.zero_cells import ZERO_CELLS, corrected_studies, increments
-
-    policy = check_choice("zero_cells", zero_cells, ZERO_CELLS)
-    a, size1, c, size2 = counts.values()
-    patients = "n1" in counts
-    if policy == "treatment_arm" and not patients:
-        raise InputError("zero_cells was 'treatment_arm'; with person-time accepted are none, only0, if0all and all.")
-    empty = (a == 0) | (c == 0)
-    if patients:
-        empty |= (a == size1) | (c == size2)
-    add1, add2 = increments(size1, size2, corrected_studies(empty, policy), policy, 0.5)
-    grown = 2 if patients else 0  # an increment to events and non-events makes an arm larger by two of them
-    return a + add1, size1 + grown * add1, c + add2, size2 + grown * add2
-
-
-def fit_peto(table: pd.DataFrame, columns: Columns, *, level: float = 0.95, study: str | None = None) -> FitResult:
+def fit_peto(
+    table: pd.DataFrame,
+    columns: Columns,
+    *,
+    level: float = 0.95,
+    study: str | None = None,
+    subgroup: str | None = None,
+    leave_one_out: bool = False,
+    cumulative: bool = False,
+) -> FitResult:
     """Pool two arms by Peto's one-step odds ratio (Yusuf et al. 1985): (O - E)/V with weights V, no correction."""
     effects = counts_of(table, columns, model="peto", measure="PETO", accepted=("PETO",), zero_cells="none")
-    usable_counts(effects)
-    yi, vi = effects.sizes.yi[effects.usable], effects.sizes.vi[effects.usable]
-    pooled = pool_one(yi, vi, method="CE", ci="z", pi="z", tau2_ci="none", level=check_level(level))
-    fit = replace(pooled, method="Peto", pi_lower=None, pi_upper=None, pi="none")  # one effect: nothing to predict
-    details = [
-        Detail("o_minus_e", "Observed minus expected events in arm 1", float((yi / vi).sum())),
-        Detail("v", "Sum of the hypergeometric variances", float((1 / vi).sum())),
-    ]
-    return result_of(table, effects, fit, model="peto", study=study, details=details)
+
+    def details(found: CountFit) -> list[Detail]:
+        return [
+            Detail("o_minus_e", "Observed minus expected events in arm 1", found.numbers["o_minus_e"]),
+            Detail("v", "Sum of the hypergeometric variances", found.numbers["v"]),
+        ]
+
+    asked = Asked(study, subgroup, leave_one_out, cumulative)
+    return result_of(table, effects, "peto", asked, details=details, level=check_level(level))
 
 
 def variants_of(measure: str) -> tuple[str, ...]:
@@ -157,6 +185,10 @@ def fit_glmm(
     ci: str = "z",
     level: float = 0.95,
     study: str | None = None,
+    subgroup: str | None = None,
+    subgroup_tau2: str = "separate",
+    leave_one_out: bool = False,
+    cumulative: bool = False,
 ) -> FitResult:
     """Fit a generalized linear mixed model; see `igfmeta.models.glmm`.
 
@@ -169,6 +201,8 @@ def fit_glmm(
         CE holds tau2 at 0.
     ci : {"z", "t", "PL"}
         Normal, t with k - 1 degrees of freedom, or profile likelihood.
+    subgroup_tau2 : {"separate", "common"}
+        Separate fits of the groups and a Wald test between them, or one tau2 and the likelihood ratio.
     """
     level = check_level(level)
     method, ci = check_choice("method", method, ("ML", "CE")), check_choice("ci", ci, GLMM_CI)
@@ -177,38 +211,30 @@ def fit_glmm(
     measure = effects.sizes.measure
     variants = variants_of(measure)
     chosen = variants[0] if variant is None else check_choice("variant", variant, variants)
-    counts = usable_counts(effects)
-    typical = _typical(effects)
-    if chosen == RANDOM_INTERCEPTS:
-        from igfmeta.synthesis.fit_regressions import two_dimensional
-
-        fit, details = two_dimensional(effects, counts, typical, method=method, ci=ci, level=level)
-        return result_of(table, effects, fit, model="glmm", study=study, details=details)
-    found = glmm_one(measure, chosen, counts, typical=typical, method=method, ci=ci, level=level)
-    return result_of(
-        table, effects, found.fit, model="glmm", study=study, details=glmm_details(found, measure, chosen)
-    )  # fmt: skip
+    asked = Asked(study, subgroup, leave_one_out, cumulative, subgroup_tau2)
+    return result_of(table, effects, "glmm", asked, details=lambda found: _glmm_details(found, measure, chosen),
+                     variant=chosen, method=method, ci=ci, level=level)  # fmt: skip
 
 
-def _typical(effects: Effects) -> float:
-    """Return the typical variance of the studies' own effects, 0.5 added where a cell is 0."""
-    batch = prepare(effects.sizes.yi[effects.usable], effects.sizes.vi[effects.usable])
-    if batch.k[0] < 2:
-        return float(effects.sizes.vi[effects.usable][0])
-    return float(typical_variance(batch)[0] * batch.scale[0])
-
-
-def glmm_details(found: Certified, measure: str, variant: str) -> list[Detail]:
+def _glmm_details(found: CountFit, measure: str, variant: str) -> list[Detail]:
     """Return what certifies a fit and its likelihood-ratio tests."""
+    numbers = found.numbers
+    finer = f"{NODES} x {NODES} to {FINER} x {FINER}"
+    if variant != RANDOM_INTERCEPTS:
+        finer = f"{numbers['nodes']:.0f} to {2 * numbers['nodes'] - 1:.0f}"
+    intercepts = []
+    if variant == RANDOM_INTERCEPTS:
+        intercepts.append(Detail("sigma2", "Variance of the intercepts", numbers["sigma2"]))
     return [
         Detail("likelihood", "Likelihood", _LIKELIHOODS.get((measure, variant), variant)),
-        Detail("log_likelihood", "Log-likelihood, constants included", found.log_likelihood),
-        Detail("lrt_tau2", "Likelihood-ratio test of tau2 = 0 (half chi-squared)", found.lrt, 1, found.lrt_p_value),
-        Detail("common", "Estimate with tau2 = 0, analysis scale", found.common),
-        Detail("gradient", "Largest derivative left at the maximum", found.gradient),
-        Detail("condition", "Condition number of the observed information", found.condition),
-        Detail("accuracy", f"Change of the log-likelihood from {found.nodes} to {2 * found.nodes - 1} nodes",
-               found.accuracy),
+        Detail("log_likelihood", "Log-likelihood, constants included", numbers["log_likelihood"]),
+        Detail("lrt_tau2", "Likelihood-ratio test of tau2 = 0 (half chi-squared)", numbers["lrt"], 1,
+               numbers["lrt_p_value"]),
+        Detail("common", "Estimate with tau2 = 0, analysis scale", numbers["common"]),
+        *intercepts,
+        Detail("gradient", "Largest derivative left at the maximum", numbers["gradient"]),
+        Detail("condition", "Condition number of the observed information", numbers["condition"]),
+        Detail("accuracy", f"Change of the log-likelihood from {finer} nodes", numbers["accuracy"]),
     ]  # fmt: skip
 
 
@@ -219,5 +245,7 @@ _LIKELIHOODS = {
     ("OR", "CM.AL"): "CM.AL: binomial given all events (approximate)",
     ("OR", "UM.FS"): "UM.FS: binomial arms, an intercept for each study, half of each effect in each arm",
     ("IRR", "UM.FS"): "UM.FS: Poisson arms, an intercept for each study, half of each effect in each arm",
+    ("OR", RANDOM_INTERCEPTS): "UM.RS: both arms, normal intercepts and effects, independent",
+    ("IRR", RANDOM_INTERCEPTS): "UM.RS: both arms, normal intercepts and effects, independent",
     ("IRR", "CM.EL"): "CM.EL: binomial given all events (exact)",
 }

@@ -186,6 +186,11 @@ def labels_of(frame: pd.DataFrame, column: str | None) -> list[str]:
     return [f"Study {i + 1}" for i in range(len(frame))] if column is None else _texts(frame, column)
 
 
+def groups_of(frame: pd.DataFrame, column: str | None) -> list[str] | None:
+    """Return the group of each row; None where no column names it."""
+    return None if column is None else [text or BLANK for text in _texts(frame, column)]
+
+
 def _texts(frame: pd.DataFrame, column: str) -> list[str]:
     if column not in frame.columns:
         raise InputError(Problem(f"there is no column {column!r}.", file=frame.attrs.get("file")))
@@ -242,7 +247,8 @@ def _steps(labels: Sequence[str], batch: PooledBatch) -> tuple[Step, ...]:
     return tuple(Step(label=label, fit=batch.one(i)) for i, label in enumerate(labels))
 
 
-def _select(values: Sequence[str], keep: Mask) -> list[str]:
+def selected(values: Sequence[str], keep: Mask) -> list[str]:
+    """Return the values of a mask."""
     return [value for value, kept in zip(values, keep, strict=True) if kept]
 
 
@@ -312,7 +318,7 @@ def fit(
         raise NothingToPool(f"No row can be used: {reasons}." if reasons else "The table has no rows.")
     yi, vi = effects.sizes.yi[usable], effects.sizes.vi[usable]
     labels = labels_of(table, study)
-    groups = [text or BLANK for text in _texts(table, subgroup)] if subgroup else None
+    groups = groups_of(table, subgroup)
     options = methods.frequentist()
     pooled = pooling.pool_one(yi, vi, **options)
     shown = effects.sizes.measure
@@ -321,13 +327,13 @@ def fit(
     if bayes:
         chosen = tau_prior or default_tau_prior(shown)
         posterior = normal_normal_one(yi, vi, tau_prior=chosen, **methods.bayesian())
-    kept = _select(labels, usable)
+    kept = selected(labels, usable)
     return FitResult(
         measure=shown,
         studies=studies_of_table(table, effects, labels, groups, pooled),
         fit=pooled,
         posterior=posterior,
-        subgroups=pool_subgroups(yi, vi, _select(groups, usable), tau2=subgroup_tau2, **options) if groups else None,  # type: ignore[arg-type]
+        subgroups=pool_subgroups(yi, vi, selected(groups, usable), tau2=subgroup_tau2, **options) if groups else None,  # type: ignore[arg-type]
         leave_one_out=_steps(kept, deletion.leave_one_out(yi, vi, **options)) if leave_one_out else (),
         cumulative=_steps(kept, deletion.cumulative(yi, vi, **options)) if cumulative else (),
         n_harmonic=float(usable.sum() / np.sum(1 / effects.n[usable])) if effects.n is not None else None,

@@ -91,12 +91,13 @@ def between_rates(groups: Sequence[Sequence[Study]]) -> tuple[float, int, float]
     counts = [_counts(group) for group in groups]
     events, n = (np.concatenate([pair[i] for pair in counts]) for i in (0, 1))
     together = _kernel(events, n)
-    null = shared_tau2(data_sets(together, [len(n)]), _crude([(events, n)]))[0] if 0 < events.sum() < n.sum() else 0.0
+    null, apart = 0.0, 0.0
+    if 0 < events.sum() < n.sum():
+        null = shared_tau2(data_sets(together, [len(n)]), _crude([(events, n)])).log_likelihood
     telling = [(x, m) for x, m in counts if 0 < x.sum() < m.sum()]
-    apart = 0.0
     if telling:
         kernel = _kernel(*(np.concatenate([pair[i] for pair in telling]) for i in (0, 1)))
-        apart = shared_tau2(data_sets(kernel, [len(x) for x, _ in telling]), _crude(telling))[0]
+        apart = shared_tau2(data_sets(kernel, [len(x) for x, _ in telling]), _crude(telling)).log_likelihood
     statistic = max(0.0, 2 * (apart - null))
     return statistic, len(groups) - 1, float(chi2_upper(statistic, len(groups) - 1))
 

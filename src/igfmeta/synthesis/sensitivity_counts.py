@@ -13,9 +13,10 @@ from igfmeta.models.glmm import glmm_one
 from igfmeta.models.pooling import pool_one
 from igfmeta.models.results import Pooled
 from igfmeta.models.weighted import typical_variance
+from igfmeta.numerics import Floats
 from igfmeta.synthesis.study_sets import StudySet
 
-_MANTEL_HAENSZEL = {"OR": mh.odds_ratio, "RR": mh.risk_ratio, "RD": mh.risk_difference}
+_MANTEL_HAENSZEL = ("OR", "RR", "RD")
 
 
 def count_models(studies: StudySet, level: float) -> dict[str, Callable[[], Pooled]]:
@@ -32,9 +33,14 @@ def count_models(studies: StudySet, level: float) -> dict[str, Callable[[], Pool
     return models
 
 
+def _counts(studies: StudySet) -> dict[str, Floats]:
+    return dict(zip(("events1", "n1", "events2", "n2"), studies.counts.T, strict=True))
+
+
 def _mantel_haenszel(studies: StudySet, level: float) -> Pooled:
-    common = _MANTEL_HAENSZEL[studies.measure](*studies.counts.T)
-    return mh.pooled(common, yi=studies.yi, vi=studies.vi, level=level, method="MH")
+    everything = np.ones((1, studies.k), dtype=bool)
+    fits = mh.fits(studies.measure, _counts(studies), everything, yi=studies.yi, vi=studies.vi, level=level)
+    return fits[0].required()
 
 
 def _peto(studies: StudySet, level: float) -> Pooled:
@@ -44,9 +50,7 @@ def _peto(studies: StudySet, level: float) -> Pooled:
 
 
 def _exact(studies: StudySet, level: float) -> Pooled:
-    names = ("events1", "n1", "events2", "n2")
-    counts = dict(zip(names, studies.counts.T, strict=True))
-    return glmm_one("OR", "CM.EL", counts, typical=_typical(studies), level=level).fit
+    return glmm_one("OR", "CM.EL", _counts(studies), typical=_typical(studies), level=level).fit
 
 
 def _typical(studies: StudySet) -> float:
