@@ -1,90 +1,195 @@
-"""What intervals hold, from the record of benchmarks/coverage.py (20,000 data sets per cell), and the record itself."""
+"""What intervals hold and tests reject, from the record of benchmarks/coverage.py, and a part of it repeated."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
+import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 RECORD = json.loads((BENCHMARKS / "coverage.json").read_text())
-CELLS = {(cell["k"], cell["tau2"]): cell for cell in RECORD["cells"]}
-ERROR = (0.95 * 0.05 / RECORD["replicates"]) ** 0.5
 
 
 @pytest.fixture(scope="module")
 def simulation():
-    spec = importlib.util.spec_from_file_location("igfmeta_coverage", BENCHMARKS / "coverage.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(BENCHMARKS))
+        spec = importlib.util.spec_from_file_location("igfmeta_coverage", BENCHMARKS / "coverage.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        yield module
 
 
-def _coverage(part, name, where=lambda k, tau2: True):
-    return {at: cell[part][name]["coverage"] for at, cell in CELLS.items() if where(*at)}
+def counts(theme, quantity, method, **where):
+    """Return what was counted in the scenarios with these settings, by their settings."""
+    fits = lambda name, test, value: test(value) if callable(test) else test == value  # noqa: E731
+    found = {
+        tuple(cell["settings"].values()): cell["found"][quantity][method]
+        for cell in RECORD["cells"]
+        if cell["theme"] == theme
+        and quantity in cell["found"]
+        and all(name in cell["settings"] and fits(name, test, cell["settings"][name]) for name, test in where.items())
+    }
+    assert found, (theme, quantity, method, where)
+    return found
 
 
-def test_the_record_is_of_the_whole_grid(simulation):
-    assert list(CELLS) == [(k, tau2) for k in simulation.STUDIES for tau2 in simulation.TAU2]
-    assert RECORD["replicates"] >= 20_000
-    for cell in CELLS.values():
-        assert {*simulation.CONFIDENCE} < set(cell["confidence"])
-        assert {*simulation.PREDICTION} < set(cell["prediction"])
+def shares(theme, quantity, method, **where):
+    return {at: count["share"] for at, count in counts(theme, quantity, method, **where).items()}
+
+
+def near(count, share, errors=4.0):
+    """Whether a share is within some Monte Carlo errors of what it ought to be."""
+    return abs(count["share"] - share) <= errors * (share * (1 - share) / count["n"]) ** 0.5
+
+
+few = lambda k: k <= 10  # noqa: E731
+some = lambda tau2: tau2 > 0  # noqa: E731
+much = lambda tau2: tau2 >= 0.1  # noqa: E731
+
+
+# The record
+
+
+def test_every_scenario_is_recorded_in_full(simulation):
+    recorded = {simulation.name_of(cell): cell["replicates"] for cell in RECORD["cells"]}
+    assert recorded == {each.name: each.replicates for each in simulation.SCENARIOS}
 
 
 def test_the_page_is_made_from_the_record(simulation):
-    assert (BENCHMARKS / "COVERAGE.md").read_text(encoding="utf-8") == simulation.page(RECORD)
+    assert simulation.PAGE.read_text(encoding="utf-8") == simulation.page(RECORD)
+
+
+KINDS = [f"{cell['theme']} / {cell['part']}" for cell in RECORD["checks"]]
+
+
+@pytest.mark.parametrize("kind", range(len(KINDS)), ids=KINDS)
+def test_a_brief_simulation_of_each_kind_is_that_of_the_record(simulation, kind):
+    """Counts to the last one; widths and biases but for their last digit, which other processors may round apart."""
+    expected = RECORD["checks"][kind]
+    found = simulation.checks()[kind].cell(simulation.CHECKED)
+    assert simulation.name_of(found) == simulation.name_of(expected)
+    for quantity, methods in expected["found"].items():
+        for method, recorded in methods.items():
+            again = found["found"][quantity][method]
+            assert again.keys() == recorded.keys(), (quantity, method)
+            for what, value in recorded.items():
+                exact = what in ("n", "of", "share")
+                assert again[what] == (value if exact else pytest.approx(value, rel=1e-3, abs=2e-4)), (quantity, method)
+
+
+def test_every_kind_of_scenario_is_checked(simulation):
+    assert [simulation.name_of(cell) for cell in RECORD["checks"]] == [each.name for each in simulation.checks()]
+
+
+def test_a_whole_scenario_simulated_anew_is_that_of_the_record_to_the_bit(simulation):
+    name = "regression / Coefficients / moderator=binary k=5 tau2=0.1"
+    scenario = next(each for each in simulation.SCENARIOS if each.name == name)
+    expected = next(cell for cell in RECORD["cells"] if simulation.name_of(cell) == name)
+    assert json.loads(json.dumps(scenario.cell())) == expected
+
+
+def test_the_number_of_workers_changes_nothing(simulation):
+    some_of_them = simulation.SCENARIOS[:6]
+    with simulation.workers("threading"):
+        one, three = (simulation.simulate(some_of_them, replicates=20, n_jobs=n) for n in (1, 3))
+    assert one == three
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--replicates", "5"], "would shorten the record"),
+        (["--only", "no such"], "no scenario's name contains 'no such'"),
+    ],
+)
+def test_a_run_that_would_spoil_the_record_is_refused(simulation, monkeypatch, capsys, given, said):
+    monkeypatch.setattr(sys, "argv", ["coverage.py", *given])
+    with pytest.raises(SystemExit):
+        simulation.main()
+    assert said in capsys.readouterr().err
+
+
+# Pools
+
+MEAN, NEW = "confidence interval of the mean", "prediction interval"
 
 
 def test_q_profile_intervals_are_exact():
     """At tau2 = 0 only the lower limit can miss: half of the error."""
-    for (k, tau2), covered in _coverage("heterogeneity", "QP").items():
-        assert covered == pytest.approx(0.975 if tau2 == 0 else 0.95, abs=4 * ERROR), (k, tau2)
+    for theme, quantity in (("pools", "interval of tau2"), ("regression", "interval of the residual tau2")):
+        for tau2 in (0.0, 0.1, 0.4):
+            found = counts(theme, quantity, "Q-profile", tau2=tau2)
+            assert all(near(count, 0.975 if tau2 == 0 else 0.95) for count in found.values()), (theme, found)
 
 
 def test_without_heterogeneity_the_common_effect_interval_is_exact_and_with_it_collapses():
-    for covered in _coverage("confidence", "z (CE)", lambda k, tau2: tau2 == 0).values():
-        assert covered == pytest.approx(0.95, abs=4 * ERROR)
-    assert max(_coverage("confidence", "z (CE)", lambda k, tau2: tau2 >= 0.1).values()) < 0.75
+    assert all(near(count, 0.95) for count in counts("pools", MEAN, "z (CE)", tau2=0.0).values())
+    assert max(shares("pools", MEAN, "z (CE)", tau2=much).values()) < 0.75
 
 
 def test_normal_intervals_are_too_short_with_few_studies_and_hartung_knapp_is_not_far_off():
-    few = lambda k, tau2: k <= 10 and tau2 >= 0.1  # noqa: E731
-    normal, hartung_knapp = _coverage("confidence", "z (REML)", few), _coverage("confidence", "HK (REML)", few)
+    normal = shares("pools", MEAN, "z (REML)", k=few, tau2=much)
+    hartung_knapp = shares("pools", MEAN, "HK (REML)", k=few, tau2=much)
     assert all(hartung_knapp[at] > normal[at] + 0.02 for at in normal)
     assert min(normal.values()) < 0.83
-    assert min(_coverage("confidence", "HK (REML)").values()) > 0.915
-    assert max(_coverage("confidence", "HK (REML)").values()) < 0.96
+    over_all = shares("pools", MEAN, "HK (REML)").values()
+    assert min(over_all) > 0.915
+    assert max(over_all) < 0.96
 
 
 def test_the_floor_and_kenward_roger_do_not_fall_short():
-    assert min(_coverage("confidence", "HK-floor (REML)").values()) > 0.938
-    assert min(_coverage("confidence", "KR (REML)").values()) > 0.945
+    assert min(shares("pools", MEAN, "HK-floor (REML)").values()) > 0.936
+    assert min(shares("pools", MEAN, "KR (REML)").values()) > 0.945
 
 
 def test_with_many_studies_every_random_effects_interval_is_near_its_level():
     for name in ("z (REML)", "t (REML)", "HK (REML)", "HK-floor (REML)", "HK (PM)", "KR (REML)"):
-        covered = _coverage("confidence", name, lambda k, tau2: k == 50 and tau2 >= 0.1)
-        assert all(0.935 < value < 0.96 for value in covered.values()), name
+        assert all(0.935 < value < 0.96 for value in shares("pools", MEAN, name, k=50, tau2=much).values()), name
 
 
 def test_normal_prediction_intervals_fall_short_and_kenward_roger_ones_least():
-    few = lambda k, tau2: k <= 10 and tau2 >= 0.1  # noqa: E731
-    normal, with_kr = _coverage("prediction", "z", few), _coverage("prediction", "KR", few)
+    normal, with_kr = (shares("pools", NEW, name, k=few, tau2=much) for name in ("z", "KR"))
     assert all(with_kr[at] > normal[at] + 0.04 for at in normal)
     assert min(with_kr.values()) > 0.93
 
 
-def test_a_cell_simulated_anew_is_that_of_the_record(simulation):
-    replicates = 3_000
-    seed = np.random.SeedSequence(1)
-    found = simulation.cell(10, 0.1, seed, replicates, 200)
-    for part in ("confidence", "prediction", "heterogeneity"):
-        for name, values in found[part].items():
-            n = 200 if name.startswith("posterior") else replicates
-            expected = CELLS[10, 0.1][part][name]["coverage"]
-            error = (expected * (1 - expected) / n) ** 0.5 + ERROR
-            assert values["coverage"] == pytest.approx(expected, abs=4.5 * error), name
+# Meta-regression
+
+SLOPE, OMNIBUS = "interval of the slope", "size of the omnibus test"
+
+
+@pytest.mark.parametrize("method", ["REML", "DL", "PM"])
+def test_normal_intervals_of_slopes_are_too_short_where_hartung_knapp_holds(method):
+    normal = shares("regression", SLOPE, f"z ({method})", k=few, tau2=some)
+    hartung_knapp = shares("regression", SLOPE, f"HK ({method})", k=few, tau2=some)
+    assert max(normal.values()) < 0.92
+    assert all(hartung_knapp[at] > normal[at] + 0.02 for at in normal)
+    assert all(0.92 < value < 0.97 for value in shares("regression", SLOPE, f"HK ({method})").values())
+
+
+def test_kenward_roger_intervals_of_slopes_do_not_fall_short_and_are_wide_with_five_studies():
+    assert min(shares("regression", SLOPE, "KR (REML)").values()) > 0.94
+    assert min(shares("regression", SLOPE, "KR (REML)", k=5).values()) > 0.98
+
+
+def test_with_forty_studies_intervals_of_slopes_are_near_their_level():
+    for name in ("t (REML)", "HK (REML)", "HK (DL)", "HK (PM)", "KR (REML)"):
+        assert all(0.935 < value < 0.96 for value in shares("regression", SLOPE, name, k=40, tau2=some).values()), name
+
+
+def test_the_chi_squared_omnibus_test_rejects_too_often_and_the_f_tests_hardly():
+    normal, hk = (shares("regression", OMNIBUS, name, k=few, tau2=some) for name in ("z (REML)", "HK (REML)"))
+    assert min(normal.values()) > 0.12
+    assert all(0.04 < hk[at] < 0.09 < normal[at] for at in hk)
+    assert max(shares("regression", OMNIBUS, "KR (REML)").values()) < 0.055
+
+
+def test_permutation_tests_keep_their_level_whatever_the_effects():
+    for count in counts("regression", "size of the test", "permutation").values():
+        assert count["share"] <= 0.05 + 3 * (0.05 * 0.95 / count["n"]) ** 0.5
+        assert count["share"] >= 0.04
+    assert min(shares("regression", "size of the test", "z (REML)").values()) > 0.07
