@@ -84,3 +84,15 @@ def test_nothing_is_written_where_not_everything_can_be(run, tmp_path):
     assert status == 3
     assert "holds no source" in err
     assert not to.exists()
+
+
+def test_one_study_of_many(run):
+    status, out, _ = run("import", FILES / "aact", "--study", "NCT09000002")
+    assert status == 0
+    assert "12 candidate rows" in out
+    status, _, err = run("import", FILES / "aact", "--study", "NCT00000000")
+    assert status == 2
+    assert "holds no study NCT00000000" in err
+    status, _, err = run("import", "--fetch", "NCT09000002", "--study", "NCT09000002")
+    assert status == 2
+    assert "--fetch gives one" in err

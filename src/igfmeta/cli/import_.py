@@ -41,6 +41,10 @@ def import_(
     control: Annotated[
         str | None, typer.Option(help="Title of the control group, where the record does not say.", metavar="TITLE")
     ] = None,
+    study: Annotated[
+        str | None,
+        typer.Option(help="Only this study of a file with several; AACT may then be of any size.", metavar="NCT"),
+    ] = None,
     sheet: Annotated[str | None, typer.Option(help="Of a workbook with several.", metavar="NAME")] = None,
     data: Annotated[
         Path | None,
@@ -64,7 +68,7 @@ def import_(
         raise InputError(f"--to and --sources both name {to}; give two files.")
     if address is not None and fetch is None:
         raise InputError("--address says whom --fetch asks; give --fetch too.")
-    found = _imported(file, fetch, address, data, control, sheet)
+    found = _imported(file, fetch, address, data, control, sheet, study)
     if not found.rows and not found.sources:
         raise NothingToPool(_nothing(found))
     if sources is not None and not found.sources:
@@ -77,7 +81,13 @@ def import_(
 
 
 def _imported(
-    file: Path | None, fetch: str | None, address: str | None, data: Path | None, control: str | None, sheet: str | None
+    file: Path | None,
+    fetch: str | None,
+    address: str | None,
+    data: Path | None,
+    control: str | None,
+    sheet: str | None,
+    study: str | None,
 ) -> Imported:
     from igfmeta.evidence import load_evidence
     from igfmeta.evidence.importing import import_file
@@ -89,12 +99,14 @@ def _imported(
     evidence = load_evidence(data)
     words = Vocabulary.of(*(evidence.table(name) for name in ("agents", "tumors", "outcomes")))
     if file is not None:
-        return import_file(file, words, control=control, sheet=sheet)
+        return import_file(file, words, control=control, sheet=sheet, study=study)
     from igfmeta.evidence.importing.fetch import ADDRESS, fetch_study
 
     assert fetch is not None
     if sheet is not None:
         raise InputError("--sheet names a sheet of a workbook; --fetch gives none.")
+    if study is not None:
+        raise InputError("--study names one of several studies in a file; --fetch gives one.")
     return import_upload(fetch_study(fetch, address=address or ADDRESS), words, control=control)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterable
 
 from igfmeta.errors import InputError
+from igfmeta.evidence.importing.registry_study import check_nct
 from igfmeta.evidence.importing.uploads import LARGEST, Upload
 
 ADDRESS = "https://clinicaltrials.gov/api/v2/studies"
@@ -37,8 +37,7 @@ def fetch_study(
     InputError
         Another number, no such study, no answer; the message says what the server said.
     """
-    if re.fullmatch(r"NCT\d{8}", nct_id) is None:
-        raise InputError(f"--fetch was {nct_id!r}; accepted is NCT and eight digits, such as NCT00769483.")
+    check_nct("--fetch", nct_id)
     try:
         import httpx
     except ImportError:

@@ -3,33 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from igfmeta.errors import InputError
+from igfmeta.errors import InputError, Problem
 from igfmeta.evidence.importing import aact, ctgov, effect_table, references, revman5
+from igfmeta.evidence.importing.aact_dump import holds_tables, one_study
 from igfmeta.evidence.importing.candidates import Collector, Imported
 from igfmeta.evidence.importing.registry_rows import add_study
-from igfmeta.evidence.importing.registry_study import RegistryStudy
+from igfmeta.evidence.importing.registry_study import RegistryStudy, check_nct
 from igfmeta.evidence.importing.uploads import Upload, read_upload
 from igfmeta.evidence.importing.vocabulary import Vocabulary, normal
 
 
 @dataclass(frozen=True)
 class Format:
-    """A format: its name, whether an upload is of it, and what adds its rows; `control` names the control group."""
+    """A format: its name, whether an upload is of it, what adds its rows, and whether it is of registered studies."""
 
     name: str
     fits: Callable[[Upload], bool]
-    add: Callable[[Upload, Vocabulary, str | None, Collector], None]
-    has_groups: bool = False
+    add: Callable[[Upload, Vocabulary, Asked, Collector], None]
+    is_registry: bool = False
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of a file of registered studies: the title of the control group, one study."""
+
+    control: str | None = None
+    study: str | None = None
 
 
 def _registry(
     studies: Callable[[Upload], Sequence[RegistryStudy]],
-) -> Callable[[Upload, Vocabulary, str | None, Collector], None]:
-    def add(upload: Upload, vocabulary: Vocabulary, control: str | None, out: Collector) -> None:
-        found = studies(upload)
+) -> Callable[[Upload, Vocabulary, Asked, Collector], None]:
+    def add(upload: Upload, vocabulary: Vocabulary, asked: Asked, out: Collector) -> None:
+        control = asked.control
+        found = [study for study in studies(upload) if asked.study in (None, study.nct_id)]
+        if asked.study is not None and not found:
+            raise InputError(Problem(f"holds no study {asked.study}.", upload.file))
         titles = {title for study in found for title in study.group_titles()}
         if control is not None and normal(control) not in {normal(title) for title in titles}:
             raise InputError(f"--control named {control!r}; the groups are {' | '.join(sorted(titles)) or 'none'}.")
@@ -41,8 +53,8 @@ def _registry(
 
 #: In the order in which they are tried; the last takes any table.
 FORMATS = (
-    Format("ClinicalTrials.gov API v2", ctgov.fits, _registry(ctgov.studies), has_groups=True),
-    Format("AACT", aact.fits, _registry(aact.studies), has_groups=True),
+    Format("ClinicalTrials.gov API v2", ctgov.fits, _registry(ctgov.studies), is_registry=True),
+    Format("AACT", aact.fits, _registry(aact.studies), is_registry=True),
     Format("RevMan 5", revman5.fits, lambda u, v, _, out: revman5.add(u, v, out)),
     Format("RIS", references.is_ris, lambda u, _v, _c, out: references.add_ris(u, out)),
     Format("PubMed nbib", references.is_nbib, lambda u, _v, _c, out: references.add_nbib(u, out)),
@@ -56,7 +68,12 @@ FORMATS = (
 
 
 def import_file(
-    path: str | Path, vocabulary: Vocabulary, *, control: str | None = None, sheet: str | None = None
+    path: str | Path,
+    vocabulary: Vocabulary,
+    *,
+    control: str | None = None,
+    sheet: str | None = None,
+    study: str | None = None,
 ) -> Imported:
     """Return candidate rows of a file or folder.
 
@@ -70,22 +87,35 @@ def import_file(
         Title of the group that is the control, for records that do not say.
     sheet : str, optional
         Of a workbook with several.
+    study : str, optional
+        The one registered study to read, NCT and eight digits; tables of AACT may then be of any size.
 
     Raises
     ------
     InputError
         A file that cannot be read as what it is; an option that its format does not have.
     """
-    return import_upload(read_upload(Path(path), sheet=sheet), vocabulary, control=control)
+    path = Path(path)
+    if study is not None:
+        check_nct("--study", study)
+        if holds_tables(path):
+            upload = one_study(path, study)
+            return import_upload(upload if sheet is None else replace(upload, sheet=sheet), vocabulary, control=control)
+    return import_upload(read_upload(path, sheet=sheet), vocabulary, control=control, study=study)
 
 
-def import_upload(upload: Upload, vocabulary: Vocabulary, *, control: str | None = None) -> Imported:
+def import_upload(
+    upload: Upload, vocabulary: Vocabulary, *, control: str | None = None, study: str | None = None
+) -> Imported:
     """Return candidate rows of what was read or fetched; see `import_file`."""
     kind = next(each for each in FORMATS if each.fits(upload))
-    if control is not None and not kind.has_groups:
-        raise InputError(f"--control names a group of a registered study; {upload.file} was read as {kind.name}.")
+    read_as = f"{upload.file} was read as {kind.name}."
+    if control is not None and not kind.is_registry:
+        raise InputError(f"--control names a group of a registered study; {read_as}")
+    if study is not None and not kind.is_registry:
+        raise InputError(f"--study names one of several registered studies; {read_as}")
     if upload.sheet is not None and not any(name.endswith("xl/workbook.xml") for name in upload.members):
-        raise InputError(f"--sheet names a sheet of a workbook; {upload.file} was read as {kind.name}.")
+        raise InputError(f"--sheet names a sheet of a workbook; {read_as}")
     out = Collector()
-    kind.add(upload, vocabulary, control, out)
+    kind.add(upload, vocabulary, Asked(control, study), out)
     return out.finished(kind.name, upload.file)

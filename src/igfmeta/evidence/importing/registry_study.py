@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+
+from igfmeta.errors import InputError
 
 #: Words for people in the units of denominators and results.
 PEOPLE = ("participants", "patients", "subjects", "people")
 
 #: Group -> number, by the title or the identity of the group.
 Counts = Mapping[str, str]
+
+
+def check_nct(option: str, number: str) -> str:
+    """Return the number of a study if it is one; otherwise say what is accepted."""
+    if re.fullmatch(r"NCT\d{8}", number) is None:
+        raise InputError(f"{option} was {number!r}; accepted is NCT and eight digits, such as NCT00769483.")
+    return number
 
 
 def told_apart(titles: Iterable[tuple[str, str]]) -> dict[str, str]:

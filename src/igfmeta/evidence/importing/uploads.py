@@ -13,6 +13,7 @@ from igfmeta.errors import InputError, Problem
 #: Bytes of a file, and of everything in an archive together.
 LARGEST, LARGEST_UNPACKED = 100_000_000, 200_000_000
 MEMBERS = 500
+PART = "import a part of it, or, of AACT, one study by --study NCT."
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def read_upload(path: Path, *, sheet: str | None = None) -> Upload:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from None
     if len(data) > LARGEST:
-        raise InputError(Problem(f"is larger than {LARGEST // 10**6} MB; import a part of it.", path.name))
+        raise InputError(Problem(f"is larger than {LARGEST // 10**6} MB; {PART}", path.name))
     if not data.strip():
         raise InputError(Problem("is empty.", path.name))
     members = unpacked(data, path.name) if data[:4] == b"PK\x03\x04" else {}
@@ -68,7 +69,7 @@ def read_upload(path: Path, *, sheet: str | None = None) -> Upload:
 def _folder(path: Path) -> dict[str, bytes]:
     files = sorted(p for p in path.iterdir() if p.suffix in (".txt", ".csv") and p.is_file())
     if len(files) > MEMBERS or sum(p.stat().st_size for p in files) > LARGEST_UNPACKED:
-        raise InputError(f"{path} holds more than {MEMBERS} files or {LARGEST_UNPACKED // 10**6} MB; import a part.")
+        raise InputError(f"{path} holds more than {MEMBERS} files or {LARGEST_UNPACKED // 10**6} MB; {PART}")
     return {p.name: p.read_bytes() for p in files}
 
 
@@ -99,6 +100,6 @@ def unpacked(data: bytes, file: str) -> dict[str, bytes]:
             raise InputError(Problem(f"holds {entry.filename!r}, which cannot be unpacked ({error}).", file)) from None
         room -= len(content)
         if room < 0:
-            raise InputError(Problem(f"unpacks to more than {LARGEST_UNPACKED // 10**6} MB; import a part.", file))
+            raise InputError(Problem(f"unpacks to more than {LARGEST_UNPACKED // 10**6} MB; {PART}", file))
         out[str(name)] = content
     return out
