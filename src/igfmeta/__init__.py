@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from igfmeta.synthesis.pooling import pool
     from igfmeta.synthesis.regress import regress
     from igfmeta.synthesis.risk import risk
+    from igfmeta.synthesis.robust import robust
     from igfmeta.synthesis.triangulation import triangulate
 
 #: Public names and where they live; loaded when first used, so that `import igfmeta` costs nothing.
@@ -56,6 +57,7 @@ _WHERE = {
     "pool": "igfmeta.synthesis.pooling",
     "regress": "igfmeta.synthesis.regress",
     "risk": "igfmeta.synthesis.risk",
+    "robust": "igfmeta.synthesis.robust",
     "sensitivity": "igfmeta.synthesis.checks",
     "triangulate": "igfmeta.synthesis.triangulation",
 }
@@ -86,6 +88,7 @@ __all__ = [
     "pool",
     "regress",
     "risk",
+    "robust",
     "sensitivity",
     "triangulate",
 ]

@@ -160,7 +160,7 @@ def test_a_coefficient_of_one_cluster_is_found_however_it_is_coded(rng):
 
 #: Options that are refused, and a part of what is said.
 REFUSED = [
-    ({"working": "CH"}, "accepted are CHE, CORR, HIER or RE"),
+    ({"working": "CH"}, "accepted are CHE, CORR, HIER, RE or EQUAL"),
     ({"adjustment": "CR3"}, "accepted are CR0, CR1 or CR2"),
     ({"rho": 1.0}, "a correlation from 0 to below 1"),
     ({"rho": 0.5, "working": "RE"}, "the working model RE has none"),

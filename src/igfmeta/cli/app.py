@@ -35,6 +35,7 @@ from igfmeta.cli.regress import regress
 from igfmeta.cli.report import report, verify
 from igfmeta.cli.risk import risk
 from igfmeta.cli.rob import rob
+from igfmeta.cli.robust import robust
 from igfmeta.cli.sensitivity import sensitivity
 from igfmeta.cli.triangulate import triangulate
 from igfmeta.errors import IgfmetaError, NothingToPool
@@ -56,6 +57,7 @@ app.command()(influence)
 app.command()(average)
 app.command()(regress)
 app.command()(multilevel)
+app.command()(robust)
 app.command()(bias)
 app.command()(sensitivity)
 app.command()(bayes)

@@ -47,7 +47,8 @@ def fit(
     figure: Annotated[
         Path | None,
         typer.Option(
-            help="Also draw the bubble plot of a meta-regression (.svg, .pdf, .png).",
+            help="Also draw the bubble plot of a meta-regression, or the forest of model robust by study (.svg, .pdf, "
+            ".png).",
             rich_help_panel=_OUTPUT,
             metavar="FILE",
         ),
@@ -114,6 +115,9 @@ def _save_figure(result: ModelResult, model: str, path: Path) -> None:
     from igfmeta.plots.drawn import PICTURES
     from igfmeta.plots.drawn import figure as figure_of
 
+    if model == "robust":
+        _save_forest(result, model, path)
+        return
     if type(result).__name__ not in PICTURES:
         raise InputError(f"--figure was given; a fit by model {model} has no figure but its forest (--forest).")
     typer.echo(f"Written: {save(figure_of(result), path)}", err=True)

@@ -132,7 +132,8 @@ class RobustOptions:
     working: Annotated[
         str,
         option(
-            "What the weights take the dependence to be: CHE (correlated and hierarchical effects), CORR, HIER, RE.",
+            "What the weights take the dependence to be: CHE (correlated and hierarchical effects), CORR, HIER, RE, "
+            "EQUAL.",
             panel="Model robust",
         ),
     ] = "CHE"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 #: Kind of result of `fit --model` -> the function that draws its forest (`module:name`).
 FORESTS = {
     "FitResult": "igfmeta.plots.fit_forest:fit_forest",
+    "RobustResult": "igfmeta.plots.robust_forest:robust_forest",
 }
 
 #: Kind of result -> the function that draws its figure, where that is no forest.

@@ -5,9 +5,11 @@ from __future__ import annotations
 from igfmeta import formatting as f
 from igfmeta.effects.scales import label_of, transform_of
 from igfmeta.models.robust.fitting import RobustCoefficient, RobustFit
+from igfmeta.models.robust.sandwich import HtzTest
 from igfmeta.models.robust.working import WORKING
-from igfmeta.report.summary import Column, SummaryTable
-from igfmeta.synthesis.fit_robust import RobustResult
+from igfmeta.report.summary import Column, SummaryTable, counted
+from igfmeta.synthesis.questions import PROPORTIONS
+from igfmeta.synthesis.robust_results import RobustResult
 
 _ADJUSTMENTS = {
     "CR0": "CR0 (no small-sample adjustment)",
@@ -26,15 +28,20 @@ def tables(result: RobustResult) -> list[SummaryTable]:
     return found
 
 
-def _estimate(result: RobustResult, each: RobustCoefficient) -> str:
-    decimals = 2 if result.on_reader_scale else 3
-    estimate, lower, upper = (result.natural(value) for value in (each.estimate, each.ci_lower, each.ci_upper))
+def estimate_text(result: RobustResult, each: RobustCoefficient) -> str:
+    """Return a coefficient with its interval as the reader knows it: a ratio, a rate in percent, a slope."""
+    rate = result.on_reader_scale and result.measure in PROPORTIONS
+    decimals = 1 if rate else 2 if result.on_reader_scale else 3
+    values = [result.natural(value) for value in (each.estimate, each.ci_lower, each.ci_upper)]
+    estimate, lower, upper = (100 * v if rate and v is not None else v for v in values)
     shown = f.interval(lower, upper, decimals) if lower is not None else "no interval"
     return f"{f.number(estimate, decimals)} ({shown})"
 
 
 def _what(result: RobustResult) -> str:
-    return label_of(result.measure) if result.on_reader_scale else "Coefficient"
+    if not result.on_reader_scale:
+        return "Coefficient"
+    return "Rate %" if result.measure in PROPORTIONS else label_of(result.measure)
 
 
 def coefficient_table(result: RobustResult) -> SummaryTable:
@@ -43,11 +50,11 @@ def coefficient_table(result: RobustResult) -> SummaryTable:
     rows = tuple(
         (
             each.name,
-            _estimate(result, each),
+            estimate_text(result, each),
             f.number(each.se, 3),
             f.number(each.model_se, 3),
             f.number(each.df, 1),
-            f.probability(each.p_value),
+            f.NOT_ESTIMABLE if result.no_null else f.probability(each.p_value),
         )
         for each in fit.coefficients
     )
@@ -66,23 +73,45 @@ def coefficient_table(result: RobustResult) -> SummaryTable:
 def _notes(result: RobustResult) -> list[str]:
     fit = result.fit
     notes = [
-        f"Moderators: {result.mods or 'none'}. Clusters: {result.cluster}; their rows may depend on each other in any "
-        "way.",
+        f"{_fixed_effects(result)} Clusters: {result.cluster}, {fit.clusters} of them, {result.several} with several "
+        "rows, which may depend on each other in any way.",
         f"Weights by the working model {fit.working} ({WORKING[fit.working][0]}){_variances(fit)}.",
         f"Variances: {_ADJUSTMENTS[fit.adjustment]}; t tests with Satterthwaite's degrees of freedom. Model SE: what "
         "it would be if the working model were true.",
+        *_tests(result),
     ]
-    if fit.moderators is not None and fit.moderators.df2 is not None:
-        test = fit.moderators
-        notes.append(
-            f"Moderators, HTZ test: F = {f.number(test.statistic)}, df = {test.df1}, {f.number(test.df2, 1)}, "
-            f"{f.p_value(test.p_value)}."
-        )
-    elif fit.moderators is not None:
-        notes.append("Moderators, HTZ test: too few clusters for so many coefficients.")
     if transform_of(result.measure) != "identity" and not result.on_reader_scale:
         notes.append("Coefficients stand on the analysis scale (logs or transformed rates).")
-    return [*notes, *fit.remarks, f"Data: sha256 {result.fingerprint[:12]}."]
+    notes += [*fit.remarks, *result.remarks]
+    if result.unused:
+        notes.append(f"Not used: {counted(result.unused)}; --format json lists each with its reason.")
+    source = "" if result.file else f"{result.origin}, "
+    return [*notes, f"Data: {source}sha256 {result.fingerprint[:12]}."]
+
+
+def _fixed_effects(result: RobustResult) -> str:
+    if result.mods is None and len(result.outcomes) > 1:
+        return "One mean for each outcome."
+    return f"Moderators: {result.mods or 'none'}."
+
+
+def _tests(result: RobustResult) -> list[str]:
+    """Return the omnibus tests in words: of the moderators, or of the means and of their differences."""
+    if result.fit.moderators is None:
+        return []
+    if not result.means:
+        return [_htz("Moderators", result.fit.moderators)]
+    found = [_htz("No effect in any group", result.fit.moderators)] if not result.no_null else []
+    return found + ([] if result.equal_means is None else [_htz("Equal means", result.equal_means)])
+
+
+def _htz(what: str, test: HtzTest) -> str:
+    if test.df2 is None:
+        return f"{what}, HTZ test: too few clusters for so many coefficients."
+    return (
+        f"{what}, HTZ test: F = {f.number(test.statistic)}, df = {test.df1}, {f.number(test.df2, 1)}, "
+        f"{f.p_value(test.p_value)}."
+    )
 
 
 def _variances(fit: RobustFit) -> str:
@@ -100,7 +129,7 @@ def _variances(fit: RobustFit) -> str:
 def sweep_table(result: RobustResult) -> SummaryTable:
     """Return the coefficients under other assumed correlations of sampling errors."""
     rows = tuple(
-        (f"{rho:g}" if i == 0 else "", each.name, _estimate(result, each), f.number(each.df, 1),
+        (f"{rho:g}" if i == 0 else "", each.name, estimate_text(result, each), f.number(each.df, 1),
          f.small(fit.tau2, 4) if i == 0 else "", f.small(fit.omega2, 4) if i == 0 else "")
         for rho, fit in result.sweep
         for i, each in enumerate(fit.coefficients)

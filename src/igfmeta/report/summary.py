@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from igfmeta import formatting as f
 from igfmeta.effects.scales import label_of, null_value
+from igfmeta.synthesis.eligibility import Unused
 from igfmeta.synthesis.group_hierarchy import Hierarchical
 from igfmeta.synthesis.questions import COUNTED_PROPORTION
 from igfmeta.synthesis.results import Answer, Group, PoolResult, methods_of
@@ -151,12 +152,16 @@ def unused_line(answer: Answer) -> str | None:
     """Return, in one line, how many rows were not used and why."""
     if not answer.unused:
         return None
-    reasons = Counter(reason_kind(unused.reason) for unused in answer.unused)
+    return f"Not used: {counted(answer.unused)}. --explain lists them."
+
+
+def counted(unused: Sequence[Unused]) -> str:
+    """Return `14 rows (9 one arm, nothing to compare with; 5 exclude)`."""
+    reasons = Counter(reason_kind(each.reason) for each in unused)
     shown = "; ".join(f"{n} {reason}" for reason, n in reasons.most_common(4))
     more = sum(n for _, n in reasons.most_common()[4:])
     tail = f"; {more} for other reasons" if more else ""
-    rows = "row" if len(answer.unused) == 1 else "rows"
-    return f"Not used: {len(answer.unused)} {rows} ({shown}{tail}). --explain lists them."
+    return f"{len(unused)} {'row' if len(unused) == 1 else 'rows'} ({shown}{tail})"
 
 
 def reason_kind(reason: str) -> str:

@@ -197,7 +197,7 @@ def _texts(frame: pd.DataFrame, column: str) -> list[str]:
     return ["" if value != value or value is None else str(value) for value in frame[column]]
 
 
-def _own_intervals(effects: Effects, measure: str, level: float) -> Floats:
+def own_intervals(effects: Effects, measure: str, level: float) -> Floats:
     """Return estimate, lower and upper of each row on the reader's scale, shape (3, k)."""
     yi, vi = effects.sizes.yi, effects.sizes.vi
     size = effects.n if effects.n is not None else effects.numbers.get("time")
@@ -220,7 +220,7 @@ def studies_of_table(
 ) -> tuple[FitStudy, ...]:
     """Return every row of a table as a study, with its own interval and its weight in the fit."""
     level = fit.level
-    own = _own_intervals(effects, effects.sizes.measure, level)
+    own = own_intervals(effects, effects.sizes.measure, level)
     weights = np.full(len(labels), np.nan)
     weights[effects.usable] = fit.weights
     spreadsheet = frame.index if frame.index.name == "row" else range(1, len(frame) + 1)

@@ -9,7 +9,6 @@ from typing import Any, Unpack
 import numpy as np
 
 from igfmeta.effects.sampling_covariance import joint_covariance
-from igfmeta.effects.shared_control import shared_covariance
 from igfmeta.errors import InputError, NothingToPool, check_choice, check_level, listed
 from igfmeta.evidence.tables import Evidence
 from igfmeta.models.multilevel.fitting import fit_multilevel as fit_model
@@ -24,6 +23,7 @@ from igfmeta.synthesis.multilevel_results import SWEEP, MultilevelResult, Multil
 from igfmeta.synthesis.pooling import Which, outcome_vocabulary, usable_effects
 from igfmeta.synthesis.questions import Question, questions
 from igfmeta.synthesis.rows_to_effects import RowEffect
+from igfmeta.synthesis.shared_arms import control_covariance
 from igfmeta.synthesis.studies import Sources, row_label
 
 #: Where each column of a random formula is found in a row of the evidence.
@@ -69,21 +69,6 @@ def _rows(evidence: Evidence, outcomes: Sequence[str], use: str, criteria: dict[
         outcome=tuple(q.name for q, (effects, _) in zip(asked, found, strict=True) for _ in effects),
         unused=tuple(each for _, unused in found for each in unused),
     )
-
-
-def _within(rows: _Rows) -> Floats:
-    """Return the covariances that shared control arms make within each outcome."""
-    v = np.zeros((len(rows.effects), len(rows.effects)))
-    for question in rows.questions:
-        at = [i for i, name in enumerate(rows.outcome) if name == question.name]
-        own = [rows.effects[i] for i in at]
-        keys = ("study_id", "shared_control", "tumor_type", "tumor_subtype")
-        groups = ["/".join(str(e.row[key]) for key in keys) if e.row["shared_control"] else "" for e in own]
-        v[np.ix_(at, at)] = shared_covariance(
-            [e.vi for e in own], groups, measure=question.measure, events_ctl=[e.counts[2] for e in own],
-            n_ctl=[e.counts[3] for e in own],
-        )[0]  # fmt: skip
-    return v
 
 
 def _columns(rows: _Rows) -> dict[str, list[str]]:
@@ -164,7 +149,8 @@ def multilevel(
     terms = [t for f, kind in zip(formulas, kinds, strict=True) for t in parse(f, columns, struct=kind)]
     labels = [row_label(effect.row, sources) for effect in rows.effects]
     joint = len(outcomes) > 1
-    fits = _Fits(rows, terms, labels, _within(rows), {"method": method, "test": test, "level": level})
+    within = control_covariance(rows.effects, rows.outcome, rows.questions[0].measure)
+    fits = _Fits(rows, terms, labels, within, {"method": method, "test": test, "level": level})
     fit = fits.at(rho if joint else 0.0)
     return MultilevelResult(
         title=_title(rows, fit),

@@ -14,7 +14,7 @@ from igfmeta.models.regression.data import checked_design
 from igfmeta.models.robust.clusters import Clustered, clusters_of, regress
 from igfmeta.models.robust.lone import rests_on_one
 from igfmeta.models.robust.sandwich import ADJUSTMENTS, HtzTest, adjusted, htz, robust_vcov, satterthwaite
-from igfmeta.models.robust.working import WITH_RHO, WORKING_NAMES, Covariances, working_covariance
+from igfmeta.models.robust.working import WITH_RHO, WORKING_NAMES, Covariances, Sampling, working_covariance
 from igfmeta.numerics import Floats, Mask, t_quantile, t_two_sided
 
 #: Assumed correlation of sampling errors within a study where none is given (Hedges, Tipton & Johnson 2010).
@@ -97,14 +97,10 @@ class RobustFit:
         return {
             **{name: getattr(self, name) for name in plain},
             "coefficients": [asdict(each) for each in self.coefficients],
-            "moderators": None if self.moderators is None else _finite(asdict(self.moderators)),
+            "moderators": None if self.moderators is None else self.moderators.to_dict(),
             "vcov": self.vcov.tolist(),
             "remarks": list(self.remarks),
         }
-
-
-def _finite(record: dict[str, Any]) -> dict[str, Any]:
-    return {name: None if isinstance(v, float) and not np.isfinite(v) else v for name, v in record.items()}
 
 
 def fit_robust(
@@ -116,6 +112,7 @@ def fit_robust(
     names: Sequence[str] | None = None,
     working: str = "CHE",
     rho: float | None = None,
+    sampling: Sampling | None = None,
     adjustment: str = "CR2",
     level: float = 0.95,
 ) -> RobustFit:
@@ -131,10 +128,13 @@ def fit_robust(
         Moderators; an intercept alone by default.
     names : sequence of str, optional
         Of the columns of x.
-    working : {"CHE", "CORR", "HIER", "RE"}
+    working : {"CHE", "CORR", "HIER", "RE", "EQUAL"}
         What the weights take the dependence to be; see `igfmeta.models.robust.working`.
     rho : float, optional
         Assumed correlation of sampling errors within a study, for CHE and CORR; 0.8 by default.
+    sampling : callable, optional
+        For CHE, where more is known of a study than one correlation: takes rho and returns the covariance matrix of
+        the sampling errors, shape (k, k), with vi on its diagonal and 0 between clusters.
     adjustment : {"CR2", "CR1", "CR0"}
         Small-sample adjustment of the covariance.
     level : float
@@ -174,13 +174,15 @@ def fit_robust(
         raise InputError(f"cluster has {len(cluster)} labels; accepted is one for each of the {len(y)} rows.")
     rows = clusters_of(cluster)
     _refuse_unestimable(design, len(rows), labels)
-    covariances = working_covariance(y, v, design, rows, working=working, rho=rho)
+    if sampling is not None and working != "CHE":
+        raise InputError(f"sampling was given; the working model {working} does not use it. It belongs to CHE.")
+    covariances = working_covariance(y, v, design, rows, working=working, rho=rho, sampling=sampling)
     fit = regress(y, design, rows, covariances.phi)
     k = adjusted(fit, adjustment)
     every = np.eye(design.shape[1])
     tested = every[np.ptp(design, axis=0) > 0]
     exact = max(float(np.abs(e).max()) for e in fit.e) <= EXACT * float(np.abs(y).max())
-    lone = rests_on_one(fit, every)
+    lone, weights = rests_on_one(fit, every), _weights(covariances, fit, len(y))
     coefficients = _coefficients(fit, k, labels, lone | exact, level)
     testable = len(tested) > 0 and not exact and not rests_on_one(fit, tested).any()
     return RobustFit(
@@ -195,9 +197,9 @@ def fit_robust(
         working=working,
         adjustment=adjustment,
         level=level,
-        weights=_weights(covariances, fit, len(y)),
+        weights=weights,
         vcov=robust_vcov(fit, k),
-        remarks=tuple(_remarks(coefficients, covariances, rows, adjustment, exact)),
+        remarks=tuple(_remarks(coefficients, covariances, weights, rows, adjustment, exact)),
         clustered=fit,
     )
 
@@ -265,6 +267,7 @@ def _weights(covariances: Covariances, fit: Clustered, k: int) -> Floats:
 def _remarks(
     coefficients: Sequence[RobustCoefficient],
     covariances: Covariances,
+    weights: Floats,
     rows: Sequence[Any],
     adjustment: str,
     exact: bool,
@@ -289,6 +292,11 @@ def _remarks(
         )
     if adjustment != "CR2":
         said.append(f"{adjustment} underestimates variances with few clusters; CR2 does not.")
+    if weights.min() < 0:
+        said.append(
+            "Negative weights: with so high a correlation an effect that is much less precise than another of its "
+            "study corrects that one. CORR has no such weights."
+        )
     if all(len(at) == 1 for at in rows):
         said.append("Every cluster has one row: nothing is dependent, and the variance is robust to its model alone.")
     if not covariances.converged:

@@ -9,7 +9,7 @@ J Bus Econ Stat 36:672, section 2). D_j = L_j' here.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -85,6 +85,10 @@ class HtzTest:
     df1: int
     df2: float | None
     p_value: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers; None for what is not finite."""
+        return {name: None if v is None or not np.isfinite(v) else v for name, v in self.__dict__.items()}
 
 
 def htz(fit: Clustered, k: tuple[Floats, ...], contrasts: Floats) -> HtzTest:

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from igfmeta.effects.sampling_covariance import assumed_covariance
+from igfmeta.errors import InputError
 from igfmeta.models.multilevel.fitting import fit_multilevel
 from igfmeta.models.multilevel.terms import parse
 from igfmeta.models.regression import tau2 as residual
@@ -20,7 +21,7 @@ from igfmeta.models.regression.data import prepare
 from igfmeta.models.robust.clusters import Rows
 from igfmeta.numerics import Floats
 
-Working = Literal["CHE", "CORR", "HIER", "RE"]
+Working = Literal["CHE", "CORR", "HIER", "RE", "EQUAL"]
 
 #: Name, words and paper of each working model.
 WORKING = {
@@ -31,11 +32,15 @@ WORKING = {
     ),
     "HIER": ("hierarchical effects, moments", "Hedges, Tipton & Johnson 2010, Res Synth Methods 1:39"),
     "RE": ("independent rows with one tau2, REML", "Sidik & Jonkman 2006; Viechtbauer 2010"),
+    "EQUAL": ("every row the same weight, tau2 by moments", "Hedges 1983, Psychol Bull 93:388"),
 }
 WORKING_NAMES = tuple(WORKING)
 
 #: The models that take an assumed correlation of sampling errors.
 WITH_RHO = ("CHE", "CORR")
+
+#: Makes the covariance of the sampling errors of all rows, shape (k, k), from the assumed correlation.
+Sampling = Callable[[float], Floats]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +68,7 @@ class _Problem:
     x: Floats
     rows: Sequence[Rows]
     rho: float | None
+    sampling: Sampling | None
 
     @property
     def number(self) -> Rows:
@@ -150,10 +156,19 @@ def _independent(problem: _Problem) -> Covariances:
     return Covariances(_diagonal(problem, problem.v + tau2), tau2, None, bool(found.converged[0]))
 
 
+def _equal(problem: _Problem) -> Covariances:
+    """Weights that are all the same: E y'Py = tr(P V) + tau2 (k - p) with P = I - H (Hedges 1983)."""
+    k, p = problem.x.shape
+    q, e, _ = _first_fit(problem, np.ones(k))
+    sampling = float((1 - np.sum(q**2, axis=1)) @ problem.v)
+    tau2 = max(0.0, float(e @ e - sampling) / (k - p))
+    return Covariances(_diagonal(problem, np.full(k, problem.v.mean() + tau2)), tau2, None, True)
+
+
 def _correlated_hierarchical(problem: _Problem) -> Covariances:
     """Correlation rho within studies, a variance between studies and one within (Pustejovsky & Tipton 2022)."""
     labels = [f"{j}" for j in problem.number.tolist()]
-    v = assumed_covariance(problem.v, labels, rho=problem.rho or 0.0)
+    v = _sampling(problem, labels)
     several = len(problem.rows) < len(problem.y)
     columns = {"study": labels, "effect": [f"{i}" for i in range(len(labels))]}
     terms = parse("~ 1 | study/effect" if several else "~ 1 | study", columns)
@@ -165,16 +180,41 @@ def _correlated_hierarchical(problem: _Problem) -> Covariances:
     return Covariances(phi, variances[0], omega2, fit.certificate.converged)
 
 
+def _sampling(problem: _Problem, labels: Sequence[str]) -> Floats:
+    """Return the covariance of sampling errors: rho between all rows of a cluster unless it is known better."""
+    rho = problem.rho or 0.0
+    if problem.sampling is None:
+        return assumed_covariance(problem.v, labels, rho=rho)
+    v = np.asarray(problem.sampling(rho), dtype=float)
+    number = problem.number
+    if v.shape != (len(number), len(number)) or np.any(v[number[:, None] != number]):
+        raise InputError(
+            f"sampling gave a matrix of shape {v.shape}; accepted is ({len(number)}, {len(number)}), with 0 between "
+            "rows of different clusters."
+        )
+    if np.any(np.abs(np.diag(v) - problem.v) > 1e-12 * problem.v):
+        raise InputError("sampling gave a matrix whose diagonal is not vi.")
+    return v
+
+
 _MODELS: dict[str, Callable[[_Problem], Covariances]] = {
     "CHE": _correlated_hierarchical,
     "CORR": _correlated,
     "HIER": _hierarchical,
     "RE": _independent,
+    "EQUAL": _equal,
 }
 
 
 def working_covariance(
-    y: Floats, v: Floats, x: Floats, rows: Sequence[Rows], *, working: str, rho: float | None
+    y: Floats,
+    v: Floats,
+    x: Floats,
+    rows: Sequence[Rows],
+    *,
+    working: str,
+    rho: float | None,
+    sampling: Sampling | None = None,
 ) -> Covariances:
     """Return the working covariance of each cluster by one of `WORKING`, its variances estimated."""
-    return _MODELS[working](_Problem(y, v, x, rows, rho))
+    return _MODELS[working](_Problem(y, v, x, rows, rho, sampling))
