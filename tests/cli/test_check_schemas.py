@@ -21,6 +21,7 @@ RATES = ("--class", "antibody", "--outcome", "orr")
     [
         ("influence", (*BCG, "--cumulative", "precision", "--gosh")),
         ("influence", (*RATES, "--cluster", "agent")),
+        ("influence", (*RATES, "--tumor", "soft_tissue_sarcoma", "--cumulative", "year", "--gosh")),
         ("influence", ("--class", "antibody", "--outcome", "os", "--by", "tumor")),
         ("bias", SMOKING),
         ("bias", (*BCG, "--show", "tests,adjusted,significance")),

@@ -51,6 +51,25 @@ def test_figures(run, tmp_path):
         assert "Comstock" in (tmp_path / f"i-{name}.svg").read_text() or name == "gosh"
 
 
+def test_rates_are_pooled_from_their_counts_as_pool_does(run, tmp_path):
+    rates = ["--class", "antibody", "--outcome", "orr", "--measure", "PLO", "--tumor", "osteosarcoma,thymic"]
+    status, out, _ = run("influence", *rates, "--cumulative", "year")
+    assert status == 0
+    for words in ("Binomial likelihood: tau2 by ML, CI by PL", "Mid-p", "cumulative, by year", "Not given for rates"):
+        assert words in out
+    assert "DFFITS " not in out
+    status, _, err = run("influence", *rates, "--cumulative", "year", "--figure", tmp_path / "r.svg", "--plot",
+                         "panel,leave-one-out,cumulative")  # fmt: skip
+    assert status == 0, err
+    assert "Binomial likelihood" in (tmp_path / "r-cumulative.svg").read_text()
+    for plot in ("baujat", "gosh"):
+        status, out, err = run("influence", *rates, "--gosh", "--figure", tmp_path / "r.svg", "--plot", plot)
+        assert (status, out) == (2, "")
+        assert f"The plot {plot}" in err
+        assert "known" in err
+        assert "name another --measure" in err
+
+
 def test_a_set_that_is_too_small_is_named(run):
     status, out, _ = run("influence", "--class", "antibody", "--outcome", "os", "--by", "tumor")
     assert status == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -171,6 +172,22 @@ class PooledBatch:
     def __len__(self) -> int:
         return len(self.estimate)
 
+    @classmethod
+    def stacked(cls, fits: Sequence[Pooled], mask: Mask) -> PooledBatch:
+        """Return analyses as a batch; `mask`, of shape (batch, k), says which studies each has. Names are the first's.
+
+        Sentences are not kept: `one` writes those of normal effects.
+        """
+        first = fits[0]
+        values: dict[str, Any] = {"mask": mask, "weights": np.zeros(mask.shape), "level": first.level}
+        for row, own, fit in zip(values["weights"], mask, fits, strict=True):
+            row[own] = fit.weights
+        for name in [f.name for f in fields(cls) if f.name not in values]:
+            of_first = getattr(first, name)
+            found = [getattr(fit, name) for fit in fits]
+            values[name] = of_first if isinstance(of_first, str) else np.array([_number(value) for value in found])
+        return cls(**values)
+
     def rows(self, index: Any) -> PooledBatch:
         """Return the analyses of `index` (a mask, a slice or positions)."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -205,6 +222,10 @@ class PooledBatch:
             level=self.level,
             remarks=tuple(_remarks(k, values, self.ci, self.pi)),
         )
+
+
+def _number(value: Any) -> Any:
+    return np.nan if value is None else value
 
 
 def _plain(value: Any) -> Any:

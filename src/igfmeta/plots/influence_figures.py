@@ -10,13 +10,15 @@ import numpy as np
 from igfmeta import formatting as f
 from igfmeta.effects.scales import label_of, transform_of
 from igfmeta.errors import InputError, check_choice
+from igfmeta.models.influence import Influence
+from igfmeta.models.rate_influence import RateInfluence
 from igfmeta.numerics import Floats
 from igfmeta.plots.canvas import BLUE, GREY, INK, SMALL
 from igfmeta.plots.charts import LINE, RED, Panel, chart, effect_ticks, label_points, plain_ticks, spread_of
 from igfmeta.plots.matplotlib_forest import figure as forest_figure
 from igfmeta.plots.matplotlib_forest import text_width
 from igfmeta.plots.step_forest import Step, described, step_forest
-from igfmeta.synthesis.influence import InfluenceOf, InfluenceResult
+from igfmeta.synthesis.influence_results import InfluenceOf, InfluenceResult
 from igfmeta.text import plain
 
 if TYPE_CHECKING:
@@ -29,19 +31,48 @@ ROW, STRIP, GAP = 12.0, 74.0, 14.0
 CELLS = (120, 90)
 
 
-def influence_panel(result: InfluenceOf) -> Figure:
-    """Return the diagnostics of every unit left out, one strip each; the limits of Viechtbauer & Cheung dashed."""
-    found, studies = result.influence, result.studies
-    k, without = studies.k, found.without
-    strips: list[tuple[str, Floats, tuple[float, ...], float]] = [
+#: Label, values, limits, and where nothing happened.
+Strip = tuple[str, Floats, tuple[float, ...], float]
+
+#: P(chi2_1 < Cook's distance) = 0.5.
+COOK_LIMIT = 0.4549
+
+
+def _strips(found: Influence, k: int) -> list[Strip]:
+    without = found.without
+    return [
         ("rstudent", found.rstudent, (-1.96, 1.96), 0.0),
         ("DFFITS", found.dffits, (-3 / np.sqrt(k - 1), 3 / np.sqrt(k - 1)), 0.0),
-        ("Cook's distance", found.cook_d, (0.4549,), 0.0),
+        ("Cook's distance", found.cook_d, (COOK_LIMIT,), 0.0),
         ("Covariance ratio", found.cov_r, (), 1.0),
         ("τ² without", without.tau2, (), float(found.fits.tau2[0])),
         ("QE without", without.q, (), float(found.fits.q[0])),
         ("Hat", np.where(found.membership, found.hat, 0).sum(axis=1), (3 / k,), 1 / k),
     ]
+
+
+def _rate_strips(found: RateInfluence) -> list[Strip]:
+    """Return the diagnostics of rates; a cluster of several studies has no residual of its own."""
+    without, whole = found.without, found.fits
+    first = found.membership.argmax(axis=1)
+    residual = np.where(found.membership.sum(axis=1) == 1, found.residual[first], np.nan)
+    strips: list[Strip] = [
+        ("Residual", residual, (-1.96, 1.96), 0.0),
+        ("DFBETAS", found.dfbetas, (-1.0, 1.0), 0.0),
+        ("Cook's distance", found.cook_d, (COOK_LIMIT,), 0.0),
+        ("Covariance ratio", found.cov_r, (), 1.0),
+        ("τ² without", without.tau2, (), float(whole.tau2[0])),
+        ("Q without", without.q, (), float(whole.q[0])),
+        ("Weight %", np.where(found.membership, found.weights, 0).sum(axis=1), (), 100 / len(residual)),
+    ]
+    return [strip for strip in strips if np.isfinite(strip[1]).any() and np.isfinite(strip[3])]
+
+
+def influence_panel(result: InfluenceOf) -> Figure:
+    """Return the diagnostics of every unit left out, one strip each; the limits of Viechtbauer & Cheung dashed."""
+    found, studies = result.influence, result.studies
+    strips = _rate_strips(found) if isinstance(found, RateInfluence) else _strips(found, studies.k)
+    predicted = any(label == "Residual" for label, *_ in strips)
     names = [plain(name) for name in result.units]
     room = max(text_width(name, SMALL) for name in names) + 8
     height = ROW * len(names)
@@ -54,7 +85,8 @@ def influence_panel(result: InfluenceOf) -> Figure:
             across = len(strips) * (STRIP + GAP) - GAP
             axes.plot([left, left + across], [y, y], color=LINE, lw=0.5, zorder=0)
         for i, (label, values, limits, middle) in enumerate(strips):
-            near = [v for v in limits if abs(v) < 2.5 * max(np.nanmax(np.abs(values)), 1e-12)]
+            largest = float(np.abs(values[np.isfinite(values)]).max(initial=1e-12))
+            near = [v for v in limits if abs(v) < 2.5 * largest]
             panel = Panel(left + i * (STRIP + GAP), top + 14, STRIP, height, spread_of(values, middle, near),
                           (0, len(names)), up=False)  # fmt: skip
             _strip(axes, panel, label, values, near, middle, marked)
@@ -63,8 +95,9 @@ def influence_panel(result: InfluenceOf) -> Figure:
     notes = [
         f"Each row: without this {unit}. Full line: nothing left out (0 for residuals and shifts, 1 for the ratio); "
         "dashed: limits of Viechtbauer & Cheung (2010)." + (" Red: influential." if marked.any() else ""),
-        described(found.fits.method, found.fits.ci),
-    ]
+        *(["Residual: the count against its prediction by the others, as a normal deviate."] if predicted else []),
+        _how(result),
+    ]  # fmt: skip
     return chart(draw, width=len(strips) * (STRIP + GAP) - GAP, height=height + 14, title=f"Influence: {studies.label}",
                  notes=notes, left=room)  # fmt: skip
 
@@ -94,6 +127,11 @@ def _strip(
 def baujat_plot(result: InfluenceOf) -> Figure:
     """Return what each study adds to heterogeneity against what it does to the pooled effect (Baujat 2002)."""
     found, studies = result.influence, result.studies
+    if isinstance(found, RateInfluence):
+        raise InputError(
+            f"The plot baujat takes sampling variances as known, which rates pooled from counts ({studies.measure}) do "
+            "not have; name another --measure, or another --plot."
+        )
     x = np.array([found.residual2[rows].sum() for rows in found.membership])
     y = found.shift2
 
@@ -112,6 +150,11 @@ def baujat_plot(result: InfluenceOf) -> Figure:
 
 def gosh_plot(result: InfluenceOf) -> Figure:
     """Return the density of the pools of all subsets, pooled effect against I2, with both margins."""
+    if result.studies.counted:
+        raise InputError(
+            "The plot gosh pools effects with known variances, which rates pooled from counts "
+            f"({result.studies.measure}) do not have; name another --measure, or another --plot."
+        )
     if result.gosh is None:
         raise InputError("The plot gosh needs the pools of subsets: add --gosh.")
     found, studies = result.gosh, result.studies
@@ -154,12 +197,21 @@ def _margin(axes: Any, edges: Any, counts: Any, *, base: float, reach: float, ac
 def _steps(labels: Sequence[str], fits: Any, first: int = 0) -> list[Step]:
     def value(name: str, row: int) -> float | None:
         number = float(getattr(fits, name)[row])
-        return number if np.isfinite(number) else None
+        # An infinite logit is a rate of 0 or 1, which the forest of rates can show.
+        return None if np.isnan(number) else number
 
     return [
         (label, value("estimate", i), value("ci_lower", i), value("ci_upper", i))
         for i, label in enumerate(labels, start=first)
     ]
+
+
+def _how(result: InfluenceOf) -> str:
+    """Return how the pools of a forest were made."""
+    fits = result.influence.fits
+    if not result.studies.counted:
+        return described(fits.method, fits.ci)
+    return f"Binomial likelihood; {described(fits.method, fits.ci)} (exact of the sum where nobody responded)"
 
 
 def leave_one_out_forest(result: InfluenceOf) -> Figure:
@@ -170,7 +222,7 @@ def leave_one_out_forest(result: InfluenceOf) -> Figure:
         [(None, _steps([f"Without {unit}" for unit in result.units], fits, first=1))],
         _steps(["All studies"], fits)[0],
         title=f"Leave one out: {result.studies.label}",
-        lines=[described(fits.method, fits.ci)],
+        lines=[_how(result)],
         level=fits.level,
     )
     return forest_figure(forest)
@@ -187,7 +239,7 @@ def cumulative_forest(result: InfluenceOf) -> Figure:
         [(None, _steps([f"+ {label}" for label in steps.labels], fits))],
         _steps(["All studies"], result.influence.fits)[0],
         title=f"Cumulative, by {steps.order}: {result.studies.label}",
-        lines=[described(fits.method, fits.ci)],
+        lines=[_how(result)],
         level=fits.level,
     )
     return forest_figure(forest)

@@ -8,9 +8,11 @@ from typing import Any
 
 from igfmeta import formatting as f
 from igfmeta.effects.scales import label_of
+from igfmeta.models.influence import Influence
+from igfmeta.models.rate_influence import RateInfluence
 from igfmeta.models.results import PooledBatch
 from igfmeta.report.summary import Column, SummaryTable
-from igfmeta.synthesis.influence import InfluenceOf, InfluenceResult, gosh_summary
+from igfmeta.synthesis.influence_results import InfluenceOf, InfluenceResult, gosh_summary
 from igfmeta.synthesis.study_sets import StudySet
 
 
@@ -39,9 +41,12 @@ def _fit_cells(studies: StudySet, fits: PooledBatch, row: int) -> tuple[str, ...
     )
 
 
-def _without(result: InfluenceOf) -> SummaryTable:
-    found, studies = result.influence, result.studies
-    what = "study" if studies.clusters is None else "cluster"
+def _what(studies: StudySet) -> str:
+    return "study" if studies.clusters is None else "cluster"
+
+
+def _without(result: InfluenceOf, found: Influence) -> SummaryTable:
+    studies, what = result.studies, _what(result.studies)
     rows = [("All studies", *_fit_cells(studies, found.fits, 0), f.number(float(found.fits.q[0]), 1), *[""] * 4)]
     for u, unit in enumerate(result.units):
         rows.append(
@@ -75,8 +80,44 @@ def _without(result: InfluenceOf) -> SummaryTable:
     )
 
 
-def _residuals(result: InfluenceOf) -> SummaryTable:
-    found, studies = result.influence, result.studies
+def _rates_without(result: InfluenceOf, found: RateInfluence) -> SummaryTable:
+    studies, what, fits = result.studies, _what(result.studies), found.fits
+    rows = [
+        (
+            label,
+            effect_cell(studies, fits.estimate[row], fits.ci_lower[row], fits.ci_upper[row]),
+            f.small(float(fits.tau2[row]), 3),
+            f.number(float(fits.i2[row]), 0),
+            f.number(float(fits.q[row]), 1),
+        )
+        for row, label in enumerate(("All studies", *result.units))
+    ]
+    own = [("", "", "")] + [
+        (f.number(float(found.dfbetas[u])), f.number(float(found.cook_d[u]), 3), f.number(float(found.cov_r[u])))
+        for u in range(len(result.units))
+    ]
+    stars = ["", *(" *" if marked else "" for marked in found.influential)]
+    return SummaryTable(
+        title=f"{studies.label}: without one {what} at a time",
+        columns=(
+            Column(f"Left out ({what})", numeric=False),
+            effect_column(studies, found.fit.level),
+            *(Column(name) for name in ("tau2", "I2 %", "Q", "DFBETAS", "Cook", "CovR")),
+        ),
+        rows=tuple((f"{row[0]}{star}", *row[1:], *cells) for row, star, cells in zip(rows, stars, own, strict=True)),
+        set_apart=frozenset({0}),
+        notes=(
+            f"Binomial likelihood: tau2 by {found.fit.method}, CI by {found.fit.ci}. Q: likelihood ratio of one common "
+            "rate. DFBETAS, Cook: change of the mean logit in standard errors, and its square; CovR: ratio of its "
+            "variances.",
+            *(("* influential.",) if found.influential.any() else ()),
+            *result.remarks,
+        ),
+    )
+
+
+def _residuals(result: InfluenceOf, found: Influence) -> SummaryTable:
+    studies = result.studies
     unit_of = found.membership.argmax(axis=0)
     rows = [
         (
@@ -103,6 +144,36 @@ def _residuals(result: InfluenceOf) -> SummaryTable:
     )
 
 
+def _rates_predicted(result: InfluenceOf, found: RateInfluence) -> SummaryTable:
+    studies = result.studies
+    rows = [
+        (
+            label,
+            f.number(float(found.weights[i]), 1),
+            f"{events:.0f}",
+            f"{n:.0f}",
+            f.number(float(found.expected[i]), 1),
+            f.probability(float(found.tail[i])),
+            f.number(float(found.residual[i])),
+        )
+        for i, (label, events, n) in enumerate(zip(studies.labels, *studies.rates, strict=True))
+    ]
+    others = "studies" if studies.clusters is None else "clusters"
+    return SummaryTable(
+        title=f"{studies.label}: each study against what the other {others} predict",
+        columns=(
+            Column("Study", numeric=False),
+            *(Column(n) for n in ("Weight %", "Events", "n", "Expected", "Mid-p", "Residual")),
+        ),
+        rows=tuple(rows),
+        set_apart=frozenset(),
+        notes=(
+            "Mid-p: predicted probability of fewer events, and half of as many (Marshall & Spiegelhalter 2007); "
+            "residual: its normal deviate. Weight: share of the information about the mean logit.",
+        ),
+    )
+
+
 def _cumulative(result: InfluenceOf) -> SummaryTable | None:
     steps = result.cumulative
     if steps is None:
@@ -111,7 +182,8 @@ def _cumulative(result: InfluenceOf) -> SummaryTable | None:
         (label, f"{steps.fits.k[i]:.0f}", *_fit_cells(result.studies, steps.fits, i))
         for i, label in enumerate(steps.labels)
     ]
-    order = {"year": "by year", "precision": "the most precise first", "table": "in the order of the table"}
+    first = "the largest first" if result.studies.counted else "the most precise first"
+    order = {"year": "by year", "precision": first, "table": "in the order of the table"}
     return SummaryTable(
         title=f"{result.studies.label}: cumulative, {order[steps.order]}",
         columns=(
@@ -199,9 +271,13 @@ def _fragility(result: InfluenceOf) -> SummaryTable | None:
 
 def tables_of(result: InfluenceOf) -> list[SummaryTable]:
     """Return the tables of one set of studies."""
-    found: Sequence[SummaryTable | None] = (
-        _without(result), _residuals(result), _cumulative(result), _gosh(result), _fragility(result)
-    )  # fmt: skip
+    influence = result.influence
+    two = (
+        (_rates_without(result, influence), _rates_predicted(result, influence))
+        if isinstance(influence, RateInfluence)
+        else (_without(result, influence), _residuals(result, influence))
+    )
+    found: Sequence[SummaryTable | None] = (*two, _cumulative(result), _gosh(result), _fragility(result))
     return [table for table in found if table is not None]
 
 

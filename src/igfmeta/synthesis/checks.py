@@ -13,7 +13,8 @@ from igfmeta.models.prediction import PI_METHODS
 from igfmeta.models.registry import TAU2_METHODS
 from igfmeta.synthesis.bias import BiasOptions, bias_in, bias_of
 from igfmeta.synthesis.bias_results import BiasOf, BiasResult
-from igfmeta.synthesis.influence import InfluenceOf, InfluenceResult, influence_in, influence_of
+from igfmeta.synthesis.influence import influence_in, influence_of
+from igfmeta.synthesis.influence_results import InfluenceOf, InfluenceResult
 from igfmeta.synthesis.inputs import Columns
 from igfmeta.synthesis.methods import Methods
 from igfmeta.synthesis.results import Answer, PoolResult

@@ -3,198 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from igfmeta.effects.scales import null_value
 from igfmeta.errors import InputError, NothingToPool, check_choice
 from igfmeta.models import deletion
-from igfmeta.models.fragility import Fragility, fragility
-from igfmeta.models.gosh import Gosh, gosh
+from igfmeta.models.fragility import fragility
+from igfmeta.models.gosh import gosh
 from igfmeta.models.influence import Influence, influence, units_of
+from igfmeta.models.rate_influence import RateInfluence, rate_influence
 from igfmeta.models.results import PooledBatch
-from igfmeta.numerics import Floats
-from igfmeta.synthesis.display import Plotted
+from igfmeta.numerics import Mask
+from igfmeta.synthesis.influence_results import Cumulative, InfluenceOf, InfluenceResult
 from igfmeta.synthesis.methods import Methods
-from igfmeta.synthesis.results import finite
+from igfmeta.synthesis.rate_pools import rate_fits
 from igfmeta.synthesis.study_sets import StudySet
-from igfmeta.version import __version__
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 ORDERS = ("year", "precision", "table")
 
-#: Figures of a unit, in the order of the table.
-UNIT_FIGURES = ("rstudent", "dffits", "cook_d", "cov_r", "dfbetas", "chi2", "chi2_df", "chi2_p_value")
-STUDY_FIGURES = ("rstandard", "hat", "weights", "residual2")
-
-
-@dataclass(frozen=True, eq=False)
-class Cumulative:
-    """The pool study after study: the order, the labels in that order, one fit per step."""
-
-    order: str
-    labels: tuple[str, ...]
-    fits: PooledBatch
-
-
-@dataclass(frozen=True, eq=False)
-class InfluenceOf:
-    """What each study of one set does to its pool.
-
-    Attributes
-    ----------
-    studies : StudySet
-    influence : Influence
-    units : tuple of str
-        Names of what is left out: studies, or clusters.
-    cumulative : Cumulative or None
-    gosh : Gosh or None
-    fragility : Fragility or None
-        None for rates, which have no value of no effect.
-    remarks : tuple of str
-    """
-
-    studies: StudySet
-    influence: Influence
-    units: tuple[str, ...]
-    cumulative: Cumulative | None
-    gosh: Gosh | None
-    fragility: Fragility | None
-    remarks: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        found, studies = self.influence, self.studies
-        out: dict[str, Any] = {**studies.head(), "pooled": _step(studies, "all", found.fits, 0)}
-        out["studies"] = [
-            {"study": label, **{name: finite(float(getattr(found, name)[i])) for name in STUDY_FIGURES}}
-            for i, label in enumerate(studies.labels)
-        ]
-        out["without"] = [
-            {
-                **_step(studies, unit, found.fits, u + 1),
-                "studies": [studies.labels[i] for i in np.flatnonzero(found.membership[u])],
-                **{name: finite(float(getattr(found, name)[u])) for name in UNIT_FIGURES},
-                "baujat": {
-                    "x": float(found.residual2[found.membership[u]].sum()),
-                    "y": finite(float(found.shift2[u])),
-                },
-                "influential": bool(found.influential[u]),
-            }
-            for u, unit in enumerate(self.units)
-        ]
-        if self.cumulative is not None:
-            steps = self.cumulative
-            out["cumulative"] = {
-                "order": steps.order,
-                "steps": [_step(studies, label, steps.fits, i) for i, label in enumerate(steps.labels)],
-            }
-        if self.gosh is not None:
-            out["gosh"] = gosh_summary(studies, self.gosh)
-        if self.fragility is not None:
-            out["fragility"] = _fragility_to_dict(studies, self.fragility)
-        return {**out, "remarks": list(self.remarks)}
-
-
-@dataclass(frozen=True, eq=False)
-class InfluenceResult(Plotted):
-    """Influence in each set of studies; `skipped` says which were too small, `methods` how the pools were made."""
-
-    sets: tuple[InfluenceOf, ...]
-    skipped: tuple[str, ...]
-    methods: Methods
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain lists, dictionaries, strings and numbers (JSON)."""
-        return {
-            "igfmeta": __version__,
-            "methods": {name: value for name, value in self.methods.frequentist().items() if name != "tau2_ci"},
-            "sets": [each.to_dict() for each in self.sets],
-            "skipped": list(self.skipped),
-        }
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per study or cluster left out, on the reader's scale."""
-        import pandas as pd
-
-        rows = []
-        for each in self.sets:
-            for unit in each.to_dict()["without"]:
-                flat = {k: v for k, v in unit.items() if not isinstance(v, (list, dict))}
-                rows.append({"set": each.studies.name, **flat, **unit["natural"]})
-        return pd.DataFrame(rows)
-
-
-def _step(studies: StudySet, label: str, fits: PooledBatch, row: int) -> dict[str, Any]:
-    names = (
-        "estimate",
-        "se",
-        "ci_lower",
-        "ci_upper",
-        "p_value",
-        "tau2",
-        "i2",
-        "q",
-        "q_p_value",
-        "pi_lower",
-        "pi_upper",
-    )
-    values = {name: finite(float(getattr(fits, name)[row])) for name in names}
-    on_scale = ("estimate", "ci_lower", "ci_upper", "pi_lower", "pi_upper")
-    return {
-        "label": label,
-        "k": int(fits.k[row]),
-        **values,
-        "natural": {name: studies.natural(values[name]) for name in on_scale},
-    }
-
-
-def gosh_summary(studies: StudySet, found: Gosh) -> dict[str, Any]:
-    """Return how the pools of subsets spread, and for each study the medians of those with and without it."""
-    null = null_value(studies.measure)
-    quantiles = {f"{100 * p:g} %": float(np.quantile(found.estimate, p)) for p in (0.0, 0.05, 0.5, 0.95, 1.0)}
-    out: dict[str, Any] = {
-        "subsets": len(found),
-        "all_subsets": found.exhaustive,
-        "method": found.method,
-        "engine": found.engine,
-        "estimate": {name: {"value": value, "natural": studies.natural(value)} for name, value in quantiles.items()},
-        "i2_median": float(np.median(found.i2)),
-        "below_null": None if null is None else float(np.mean(found.estimate < null)),
-        "studies": [],
-    }
-    for i, label in enumerate(studies.labels):
-        inside = found.member(i)
-        out["studies"].append({"study": label, "with": _medians(found, inside), "without": _medians(found, ~inside)})
-    return out
-
-
-def _medians(found: Gosh, rows: Any) -> dict[str, float | None]:
-    if not rows.any():
-        return {"estimate": None, "i2": None}
-    return {"estimate": float(np.median(found.estimate[rows])), "i2": float(np.median(found.i2[rows]))}
-
-
-def _fragility_to_dict(studies: StudySet, found: Fragility) -> dict[str, Any]:
-    return {
-        "interval_excludes_no_effect": found.excludes_null,
-        "studies_to_remove": None if found.removed is None else [studies.labels[i] for i in found.removed],
-        "smallest": found.exact,
-        "new_study": [
-            {
-                "precision": new.precision,
-                "vi": new.vi,
-                **{
-                    side: None if value is None else {"effect": value, "natural": studies.natural(value)}
-                    for side, value in (("below", new.below), ("above", new.above))
-                },
-            }
-            for new in found.new_studies
-        ],
-    }
+#: What stands with the influence of rates.
+OF_RATES = (
+    "Every pool is the binomial model of the counts, as pool fits it. Not given for rates: DFFITS, hat values and "
+    "Baujat's plot, which take sampling variances as known, and fragility, since no rate means no effect."
+)
+NO_GOSH = "GOSH is not given for rates: it pools effects with known variances; --measure PAS has it."
 
 
 def order_of(studies: StudySet, order: str) -> list[int]:
@@ -202,7 +36,9 @@ def order_of(studies: StudySet, order: str) -> list[int]:
     order = check_choice("cumulative", order, ORDERS)
     if order == "table":
         return list(range(studies.k))
-    keys = studies.years if order == "year" else studies.vi
+    # The precision of a logit depends on the rate itself: of rates the largest study comes first.
+    precision = -studies.rates[1] if studies.counted else studies.vi
+    keys = studies.years if order == "year" else precision
     if missing := [studies.labels[i] for i in np.flatnonzero(np.isnan(keys))]:
         raise InputError(
             f"{studies.label}: a cumulative pool by year needs the year of every study; "
@@ -269,25 +105,70 @@ def influence_of(
     InputError
         Options that are not accepted.
     """
+    if studies.counted:
+        return _of_rates(studies, methods, cumulative, with_gosh)
     options = {**methods.frequentist(), "tau2_ci": "none"}
     found = influence(studies.yi, studies.vi, cluster=studies.clusters, **options)
-    names = studies.labels if studies.clusters is None else units_of(studies.clusters, studies.k)[0]
     null = null_value(studies.measure)
     steps = None
     if cumulative is not None:
         order = order_of(studies, cumulative)
         fits = deletion.cumulative(studies.yi, studies.vi, order=order, **options)
-        steps = Cumulative(cumulative.casefold(), tuple(_step_label(studies, i, cumulative) for i in order), fits)
+        steps = _steps(studies, cumulative, order, fits)
     rng = np.random.default_rng(seed)
     return InfluenceOf(
         studies=studies,
         influence=found,
-        units=tuple(str(name) for name in names),
+        units=_units(studies)[0],
         cumulative=steps,
         gosh=gosh(studies.yi, studies.vi, method=methods.method, subsets=subsets, rng=rng) if with_gosh else None,
         fragility=None if null is None else fragility(studies.yi, studies.vi, null=null, **options),
-        remarks=_remarks(studies, found, names, found.without.estimate),
+        remarks=(*_marked(studies, found), *_turned(studies, found), *_few(studies), *studies.remarks()),
     )
+
+
+def _of_rates(studies: StudySet, methods: Methods, cumulative: str | None, with_gosh: bool) -> InfluenceOf:
+    """Return the influence of each study on a pool of rates: every pool is the binomial model that `pool` fits."""
+    events, n = studies.rates
+    names, inside = _units(studies)
+
+    def pools(keep: Mask) -> list[Any]:
+        common = methods.method.upper() == "CE"
+        return rate_fits([(events[row], n[row]) for row in keep], level=methods.level, common=common)
+
+    whole, *without = pools(np.vstack([np.ones((1, studies.k), dtype=bool), ~inside]))
+    found = rate_influence(events, n, whole, without, inside)
+    steps = None
+    if cumulative is not None:
+        order = order_of(studies, cumulative)
+        keep = deletion.up_to_each(studies.k, order)
+        steps = _steps(studies, cumulative, order, PooledBatch.stacked(pools(keep), keep))
+    unmodelled = [name for name, fit in zip(names, without, strict=True) if not np.isfinite(fit.estimate)]
+    remarks = [OF_RATES, *([NO_GOSH] if with_gosh else [])]
+    if unmodelled:
+        remarks.append(
+            f"Without {', '.join(unmodelled)} nobody, or everybody, responded: the exact interval of the sum is shown, "
+            "and no model that could predict the study's count."
+        )
+    return InfluenceOf(
+        studies=studies,
+        influence=found,
+        units=names,
+        cumulative=steps,
+        gosh=None,
+        fragility=None,
+        remarks=(*_marked(studies, found), *remarks, *_few(studies), *studies.remarks()),
+    )
+
+
+def _units(studies: StudySet) -> tuple[tuple[str, ...], Mask]:
+    """Return the names of what is left out, studies or clusters, and which studies each holds."""
+    names, inside = units_of(studies.clusters, studies.k)
+    return (studies.labels if studies.clusters is None else tuple(str(name) for name in names)), inside
+
+
+def _steps(studies: StudySet, cumulative: str, order: Sequence[int], fits: PooledBatch) -> Cumulative:
+    return Cumulative(cumulative.casefold(), tuple(_step_label(studies, i, cumulative) for i in order), fits)
 
 
 def _step_label(studies: StudySet, position: int, order: str) -> str:
@@ -296,25 +177,28 @@ def _step_label(studies: StudySet, position: int, order: str) -> str:
     return f"{label} ({year:.0f})" if shows else label
 
 
-def _remarks(studies: StudySet, found: Influence, names: Any, estimates: Floats) -> tuple[str, ...]:
-    marked = [str(names[u]) for u in np.flatnonzero(found.influential)]
-    remarks = []
-    if marked:
-        remarks.append(f"Influential by the limits of Viechtbauer & Cheung (2010): {', '.join(marked)}.")
-    else:
-        remarks.append("None is influential by the limits of Viechtbauer & Cheung (2010).")
+def _marked(studies: StudySet, found: Influence | RateInfluence) -> tuple[str, ...]:
+    marked = [name for name, yes in zip(_units(studies)[0], found.influential, strict=True) if yes]
+    limits = "by the limits of Viechtbauer & Cheung (2010)"
+    return (f"Influential {limits}: {', '.join(marked)}.",) if marked else (f"None is influential {limits}.",)
+
+
+def _turned(studies: StudySet, found: Influence) -> tuple[str, ...]:
+    """Return which units turn the conclusion, or the side of the effect, when they are left out."""
     null = null_value(studies.measure)
-    if null is not None:
-        whole = found.fit.ci_lower > null or found.fit.ci_upper < null
-        without = (found.without.ci_lower > null) | (found.without.ci_upper < null)
-        turned = [str(names[u]) for u in np.flatnonzero(without != whole)]
-        verb = "no longer excludes" if whole else "excludes"
-        if turned:
-            remarks.append(f"The interval {verb} no effect without: {', '.join(turned)}.")
-        sides = np.sign(estimates - null)
-        if (sides != np.sign(found.fit.estimate - null)).any():
-            changed = [str(names[u]) for u in np.flatnonzero(sides != np.sign(found.fit.estimate - null))]
-            remarks.append(f"The pooled effect changes sides without: {', '.join(changed)}.")
-    if studies.k < 5:
-        remarks.append(f"Only {studies.k} studies: leaving one out leaves little to judge it by.")
-    return (*remarks, *studies.remarks())
+    if null is None:
+        return ()
+    names, without, remarks = _units(studies)[0], found.without, []
+    whole = found.fit.ci_lower > null or found.fit.ci_upper < null
+    verb = "no longer excludes" if whole else "excludes"
+    excluding = (without.ci_lower > null) | (without.ci_upper < null)
+    if turned := [names[u] for u in np.flatnonzero(excluding != whole)]:
+        remarks.append(f"The interval {verb} no effect without: {', '.join(turned)}.")
+    other_side = np.sign(without.estimate - null) != np.sign(found.fit.estimate - null)
+    if changed := [names[u] for u in np.flatnonzero(other_side)]:
+        remarks.append(f"The pooled effect changes sides without: {', '.join(changed)}.")
+    return tuple(remarks)
+
+
+def _few(studies: StudySet) -> tuple[str, ...]:
+    return (f"Only {studies.k} studies: leaving one out leaves little to judge it by.",) if studies.k < 5 else ()

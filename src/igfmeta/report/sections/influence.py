@@ -26,13 +26,19 @@ def _blocks(analysis: Analysis, outcome: OutcomeAnalysis) -> Sequence[Block]:
     blocks: list[Block] = [
         table(key_of(analysis, outcome.key, "influence", str(i + 1)), each) for i, each in enumerate(made)
     ]
+    rates = found.studies.counted
     panel = picture(
         key_of(analysis, outcome.key, "influence-panel"),
         influence_panel(found),
         title=f"Influence: {heading_of(outcome)}",
-        description="One row per study: residual, DFFITS, Cook's distance, covariance ratio, tau2, QE, hat.",
+        description="One row per study: residual against the others' prediction, DFBETAS, Cook's distance, covariance "
+        "ratio, tau2, likelihood ratio of a common rate, weight."
+        if rates
+        else "One row per study: residual, DFFITS, Cook's distance, covariance ratio, tau2, QE, hat.",
         data=made[0],
     )
+    if rates:
+        return [blocks[0], panel, *blocks[1:]]
     baujat = picture(
         key_of(analysis, outcome.key, "baujat"),
         baujat_plot(found),
