@@ -14,7 +14,7 @@ from igfmeta.models.fragility import fragility
 from igfmeta.models.gosh import gosh
 from igfmeta.models.influence import Influence, influence, units_of
 from igfmeta.models.rate_influence import RateInfluence, rate_influence
-from igfmeta.models.results import PooledBatch
+from igfmeta.models.results import Pooled, PooledBatch
 from igfmeta.numerics import Mask
 from igfmeta.synthesis.influence_results import Cumulative, InfluenceOf, InfluenceResult
 from igfmeta.synthesis.methods import Methods
@@ -132,9 +132,8 @@ def _of_rates(studies: StudySet, methods: Methods, cumulative: str | None, with_
     events, n = studies.rates
     names, inside = _units(studies)
 
-    def pools(keep: Mask) -> list[Any]:
-        common = methods.method.upper() == "CE"
-        return rate_fits([(events[row], n[row]) for row in keep], level=methods.level, common=common)
+    def pools(keep: Mask) -> list[Pooled]:
+        return rate_fits(events, n, keep, level=methods.level, common=methods.method.upper() == "CE")
 
     whole, *without = pools(np.vstack([np.ones((1, studies.k), dtype=bool), ~inside]))
     found = rate_influence(events, n, whole, without, inside)

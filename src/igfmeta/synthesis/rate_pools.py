@@ -15,13 +15,12 @@ from scipy import special
 from igfmeta.bayes.rate_posterior import RatePosterior, rate_posteriors
 from igfmeta.bayes.tau_priors import TauPrior
 from igfmeta.effects.one_arm import one_arm, proportion_interval
-from igfmeta.models.batch import prepare
+from igfmeta.models.count_fits import CountStudies, fit_counts
 from igfmeta.models.count_kernels import Binomial
-from igfmeta.models.glmm import certified, data_sets
-from igfmeta.models.mixed_likelihood import maximize, shared_tau2
+from igfmeta.models.glmm import data_sets
+from igfmeta.models.mixed_likelihood import shared_tau2
 from igfmeta.models.results import Pooled
-from igfmeta.models.weighted import typical_variance
-from igfmeta.numerics import Floats, chi2_upper
+from igfmeta.numerics import Floats, Mask, chi2_upper
 from igfmeta.synthesis.studies import Study
 
 #: What `Pooled.method` is where the exact interval of the sum stands.
@@ -52,34 +51,6 @@ def _exact(events: Floats, n: Floats, level: float) -> Pooled:
         level=level,
         remarks=(f"{remark} shown; heterogeneity and prediction cannot be estimated.",),
     )
-
-
-def typical_of_rates(events: Floats, n: Floats) -> float:
-    """Return the typical variance of logits, 0.5 added where a cell is 0 (Higgins & Thompson 2002, eq. 9)."""
-    sizes = one_arm(events, n, measure="PLO")
-    batch = prepare(sizes.yi, sizes.vi)
-    return float(typical_variance(batch)[0] * batch.scale[0])
-
-
-def _mixed(groups: Sequence[tuple[Floats, Floats]], *, level: float, common: bool) -> list[Pooled]:
-    """Fit the mixed model to groups of two arms or more, all in one batch."""
-    if not groups:
-        return []
-    x, n = (np.concatenate([group[i] for group in groups]) for i in (0, 1))
-    size = np.array([len(group[0]) for group in groups])
-    kernel = _kernel(x, n)
-    found = maximize(data_sets(kernel, size), _crude(groups), level=level, common=common)
-    best, ends = kernel.saturated(), np.cumsum(size)
-    fits = []
-    for g, (events, patients) in enumerate(groups):
-        own = slice(ends[g] - size[g], ends[g])
-        fit = certified(
-            found, g, k=int(size[g]), saturated=float(best[own].sum()), typical=typical_of_rates(events, patients),
-            variant="logit-normal", method="CE" if common else "ML", ci="PL", level=level, tells=int(size[g]),
-            weights=found.information[own],
-        ).fit  # fmt: skip
-        fits.append(fit)
-    return fits
 
 
 def between_rates(groups: Sequence[Sequence[Study]]) -> tuple[float, int, float]:
@@ -115,15 +86,19 @@ def _crude(groups: Sequence[tuple[Floats, Floats]]) -> Floats:
     return np.array([special.logit((x.sum() + 0.5) / (n.sum() + 1)) for x, n in groups])
 
 
-def rate_fits(
-    counts: Sequence[tuple[Floats, Floats]], *, level: float, common: bool = False
-) -> list[Pooled]:  # fmt: skip
-    """Return the pool of each group of arms, all groups in one batch: what `pool` gives for them, without posterior.
+def rate_studies(events: Floats, n: Floats) -> CountStudies:
+    """Return single arms as the models of counts take them; 1/2 is added to zeros where logits are shown or give I2."""
+    own = one_arm(events, n, measure="PLO")
+    return CountStudies("PLO", {"events": events, "n": n}, own.yi, own.vi)
+
+
+def rate_fits(events: Floats, n: Floats, mask: Mask, *, level: float, common: bool = False) -> list[Pooled]:
+    """Return the pool of the arms that each row of a mask takes: what `pool` gives for them, without its posterior.
 
     Parameters
     ----------
-    counts : sequence of (events, n)
-        One pair of arrays for each group.
+    events, n : ndarray of shape (k,)
+    mask : ndarray of bool, shape (batch, k)
     level : float
     common : bool
         Hold tau2 at 0.
@@ -131,14 +106,31 @@ def rate_fits(
     Examples
     --------
     >>> x, n = np.array([0.0, 3.0, 5.0]), np.array([24.0, 20.0, 31.0])
-    >>> fits = rate_fits([(x, n), (x[:1], n[:1])], level=0.95)
+    >>> fits = rate_fits(x, n, np.array([[True, True, True], [True, False, False]]), level=0.95)
     >>> [(fit.method, fit.ci) for fit in fits], round(fits[0].estimate, 4)
     ([('ML', 'PL'), ('exact', 'exact')], -2.2454)
     """
-    several = [len(x) > 1 and 0 < x.sum() < n.sum() for x, n in counts]
-    mixed = iter(_mixed([(x, n) for (x, n), fitted in zip(counts, several, strict=True) if fitted], level=level,
-                        common=common))  # fmt: skip
-    return [next(mixed) if fitted else _exact(x, n, level) for (x, n), fitted in zip(counts, several, strict=True)]
+    inside = (mask @ events > 0) & (mask @ events < mask @ n)
+    several = inside & (mask.sum(axis=1) > 1)
+    options = {"variant": "logit-normal", "method": "CE" if common else "ML", "ci": "PL", "level": level}
+    found = fit_counts("glmm", rate_studies(events, n), mask[several], **options) if several.any() else []
+    mixed = iter(found)
+    return [
+        next(mixed).fit if fitted else _exact(events[row], n[row], level)
+        for row, fitted in zip(mask, several, strict=True)
+    ]
+
+
+def one_after_the_other(size: Sequence[int]) -> Mask:
+    """Return the mask of groups whose arms stand one after the other.
+
+    Examples
+    --------
+    >>> one_after_the_other([1, 2]).astype(int).tolist()
+    [[1, 0, 0], [0, 1, 1]]
+    """
+    owner = np.repeat(np.arange(len(size)), size)
+    return np.asarray(owner == np.arange(len(size))[:, None])
 
 
 def pool_rates(
@@ -155,10 +147,9 @@ def pool_rates(
     common : bool
         Hold tau2 at 0.
     """
-    counts = [_counts(group) for group in groups]
-    fits = rate_fits(counts, level=level, common=common)
-    ends = np.cumsum([len(x) for x, _ in counts])
-    members = [range(end - len(x), end) for end, (x, _) in zip(ends.tolist(), counts, strict=True)]
-    events, n = (np.concatenate([pair[i] for pair in counts]) for i in (0, 1))
+    events, n = _counts([study for group in groups for study in group])
+    mask = one_after_the_other([len(group) for group in groups])
+    fits = rate_fits(events, n, mask, level=level, common=common)
+    members = [np.flatnonzero(row).tolist() for row in mask]
     posteriors = rate_posteriors(events, n, members, tau_prior=tau_prior, level=level)
     return list(zip(fits, posteriors, strict=True))

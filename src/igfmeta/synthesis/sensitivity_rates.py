@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,17 +13,16 @@ from igfmeta.bayes.rate_posterior import rate_posteriors
 from igfmeta.bayes.tau_priors import HalfCauchy, HalfNormal, TauPrior
 from igfmeta.effects.one_arm import one_arm
 from igfmeta.effects.scales import natural
-from igfmeta.errors import IgfmetaError
-from igfmeta.models import beta_binomial
 from igfmeta.models.bias.waap import uwls
-from igfmeta.models.glmm import glmm_one
+from igfmeta.models.count_fits import CountFit, fit_counts
+from igfmeta.models.deletion import without_each
 from igfmeta.models.inference import CI_METHODS
 from igfmeta.models.pooling import pool_one
 from igfmeta.models.registry import TAU2_METHODS
 from igfmeta.models.results import Pooled
-from igfmeta.numerics import Floats, Mask, t_quantile
+from igfmeta.numerics import Floats, Mask
 from igfmeta.synthesis.methods import Methods
-from igfmeta.synthesis.rate_pools import EXACT, rate_fits, typical_of_rates
+from igfmeta.synthesis.rate_pools import EXACT, rate_fits, rate_studies
 from igfmeta.synthesis.sensitivity_results import Choice, SensitivityOf
 from igfmeta.synthesis.study_sets import StudySet
 
@@ -61,13 +60,13 @@ class _Rates:
         self.studies, self.methods, self.prior = studies, methods, prior
         self.level = methods.level
         self.common = methods.method.upper() == "CE"
-        self.fit = self._pooled([studies])[0]
+        self.fit = self._pooled(np.ones((1, studies.k), dtype=bool))[0]
         self.exact = self.fit.method == EXACT
         self.not_run: list[str] = []
 
-    def _pooled(self, sets: list[StudySet], *, common: bool | None = None) -> list[Pooled]:
+    def _pooled(self, mask: Mask, *, common: bool | None = None) -> list[Pooled]:
         held = self.common if common is None else common
-        return rate_fits([each.rates for each in sets], level=self.level, common=held)
+        return rate_fits(*self.studies.rates, mask, level=self.level, common=held)
 
     def models(self) -> Iterator[Choice]:
         names = {False: "Logit-normal, ML, profile likelihood", True: "Common rate (tau2 = 0)"}
@@ -75,54 +74,50 @@ class _Rates:
             yield _row("model", "Exact interval of the sum", self.fit, chosen=True)
         else:
             for common, name in names.items():
-                fit = self.fit if common == self.common else self._pooled([self.studies], common=common)[0]
+                everyone = np.ones((1, self.studies.k), dtype=bool)
+                fit = self.fit if common == self.common else self._pooled(everyone, common=common)[0]
                 yield _row("model", name, fit, chosen=common == self.common)
-            found = self._try("Beta-binomial", self._beta_binomial)
-            if found is not None:
-                yield found
+            found = self._counted("beta-binomial")
+            yield _row("model", f"Beta-binomial, mean rate (correlation {found.numbers['rho']:.3f})", found.fit)
         events, n = self.studies.rates
         for prior in dict.fromkeys([self.prior, HalfNormal(0.5), HalfNormal(1.0), HalfCauchy(0.5)]):
             posterior = rate_posteriors(events, n, [range(len(n))], tau_prior=prior, level=self.level)[0]
             yield Choice("model", f"Posterior of the counts, tau {posterior.tau_prior}", len(n), posterior.mu_median,
                          posterior.ci_lower, posterior.ci_upper, None, posterior.tau_median**2, False, "")  # fmt: skip
 
-    def _beta_binomial(self) -> Choice:
-        events, n = self.studies.rates
-        found = beta_binomial.fit(events, n, np.ones((len(n), 1)))
-        half = float(t_quantile(0.5 + self.level / 2, np.inf)) * float(np.sqrt(found.covariance[0, 0]))
-        middle = float(found.beta[0])
-        return Choice("model", f"Beta-binomial, mean rate (correlation {found.rho:.3f})", len(n), middle, middle - half,
-                      middle + half, None, None, False, "")  # fmt: skip
+    def _counted(self, model: str, **options: Any) -> CountFit:
+        return fit_counts(model, rate_studies(*self.studies.rates), level=self.level, **options)[0]
 
     def intervals(self) -> Iterator[Choice]:
         if self.exact:
             return
-        counts = dict(zip(("events", "n"), self.studies.rates, strict=True))
-        typical, method = typical_of_rates(*self.studies.rates), "CE" if self.common else "ML"
         for ci, words in _INTERVALS.items():
-            found = glmm_one("PLO", "logit-normal", counts, typical=typical, method=method, ci=ci, level=self.level)
-            yield _row("interval", words, found.fit)
+            method = "CE" if self.common else "ML"
+            yield _row("interval", words, self._counted("glmm", variant="logit-normal", method=method, ci=ci).fit)
 
     def left_out(self) -> Iterator[Choice]:
         """Yield the pools without the study that raises and without the one that lowers the rate most."""
         studies = self.studies
         if studies.k < 3:
             return
-        fits = self._pooled([studies.only(np.arange(studies.k) != i) for i in range(studies.k)])
+        fits = self._pooled(without_each(studies.k))
         estimates = [fit.estimate for fit in fits]
         for what, i in (("lowest", int(np.argmin(estimates))), ("highest", int(np.argmax(estimates)))):
             yield _row("studies", f"Without {studies.labels[i]} ({what} of all left out)", fits[i])
 
     def selections(self, variants: Mapping[str, StudySet | None]) -> Iterator[Choice]:
         """Yield the pools of parts of the studies, and of other selections."""
-        studies = self.studies
-        parts = {**studies.by_risk(), "The larger half of the studies": _larger_half(studies)}
-        chosen = {name: studies.only(keep) for name, keep in parts.items() if 0 < keep.sum() < studies.k}
-        self.not_run += [f"{name}: no study." for name, other in variants.items() if other is None]
-        chosen |= {name: other for name, other in variants.items() if other is not None}
-        if chosen:
-            for name, fit in zip(chosen, self._pooled(list(chosen.values())), strict=True):
+        parts = {**self.studies.by_risk(), "The larger half of the studies": _larger_half(self.studies)}
+        parts = {name: keep for name, keep in parts.items() if keep.any() and not keep.all()}
+        if parts:
+            for name, fit in zip(parts, self._pooled(np.array(list(parts.values()))), strict=True):
                 yield _row("studies", name, fit)
+        for name, other in variants.items():
+            if other is None:
+                self.not_run.append(f"{name}: no study.")
+            else:
+                everyone = np.ones((1, other.k), dtype=bool)
+                yield _row("studies", name, rate_fits(*other.rates, everyone, level=self.level, common=self.common)[0])
 
     def approximations(self) -> Iterator[Choice]:
         """Yield normal approximations: logits under every estimator and interval, then other transformations."""
@@ -156,13 +151,6 @@ class _Rates:
             logits = [float(value) for value in special.logit(back)]
         # Its tau2 is of another scale than that of the logits in this column.
         return Choice("normal", name, fit.k, logits[0], logits[1], logits[2], None, None, False, "")
-
-    def _try(self, name: str, work: Callable[[], Choice]) -> Choice | None:
-        try:
-            return work()
-        except IgfmetaError as error:
-            self.not_run.append(f"{name}: {error}")
-            return None
 
 
 def _harmonic(n: Floats) -> float:
