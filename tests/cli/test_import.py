@@ -25,7 +25,7 @@ def test_json_has_everything(run):
     status, out, _ = run("import", FILES / "review.rm5", "--format", "json")
     assert status == 0
     found = json.loads(out)
-    assert set(found) == {"format", "file", "rows", "sources", "ambiguous", "left_out"}
+    assert set(found) == {"format", "file", "rows", "sources", "ambiguous", "left_out", "risk_of_bias", "review"}
 
 
 def test_completed_candidates_load_as_evidence(run, tmp_path):
@@ -84,6 +84,26 @@ def test_nothing_is_written_where_not_everything_can_be(run, tmp_path):
     assert status == 3
     assert "holds no source" in err
     assert not to.exists()
+
+
+def test_judgements_of_a_review_load_as_evidence_once_the_tool_is_named(run, tmp_path):
+    import pandas as pd
+
+    from igfmeta.evidence.reading import read_table
+    from igfmeta.evidence.validation import typed_rows
+
+    place = tmp_path / "risk_of_bias.csv"
+    status, out, err = run("import", FILES / "review.rm5", "--risk-of-bias", place)
+    assert status == 0
+    assert "What the review used" in out
+    assert "Written" in err
+    rows, problems = typed_rows("risk_of_bias", read_table(place))
+    assert problems == []
+    assert [row["judgement"] for row in rows] == ["low", "unclear", "high"]
+    assert pd.read_csv(place)["tool"].nunique() == 1
+    status, _, err = run("import", FILES / "metafor.csv", "--risk-of-bias", place)
+    assert status == 3
+    assert "no judgement of the risk of bias" in err
 
 
 def test_one_study_of_many(run):

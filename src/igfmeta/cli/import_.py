@@ -32,6 +32,9 @@ def import_(
     sources: Annotated[
         Path | None, typer.Option(help="Also write the candidate rows of sources.", metavar="FILE.csv")
     ] = None,
+    risk_of_bias: Annotated[
+        Path | None, typer.Option(help="Also write a review's judgements of the risk of bias.", metavar="FILE.csv")
+    ] = None,
     fetch: Annotated[
         str | None, typer.Option(help="Instead of a file: the study of this number, over the network.", metavar="NCT")
     ] = None,
@@ -61,22 +64,25 @@ def import_(
     from igfmeta.files import check_place
 
     shape = check_choice("--format", output_format, FORMATS)
-    for place in (to, sources):
-        if place is not None:
-            check_place(place, (".csv",))
-    if to is not None and to == sources:
-        raise InputError(f"--to and --sources both name {to}; give two files.")
+    asked = {"--to": to, "--sources": sources, "--risk-of-bias": risk_of_bias}
+    places = {option: place for option, place in asked.items() if place is not None}
+    for option, place in places.items():
+        check_place(place, (".csv",))
+        twice = [other for other, named in places.items() if named == place and other != option]
+        if twice:
+            raise InputError(f"{option} and {twice[0]} both name {place}; give two files.")
     if address is not None and fetch is None:
         raise InputError("--address says whom --fetch asks; give --fetch too.")
     found = _imported(file, fetch, address, data, control, sheet, study)
-    if not found.rows and not found.sources:
+    if not (found.rows or found.sources or found.judgements):
         raise NothingToPool(_nothing(found))
-    if sources is not None and not found.sources:
-        raise NothingToPool(f"{found.file} holds no source; --sources has nothing to write.")
-    if to is not None:
-        emit(_csv(found.rows or found.sources), to)
-    if sources is not None:
-        emit(_csv(found.sources), sources)
+    written = {"--to": found.rows or found.sources, "--sources": found.sources, "--risk-of-bias": found.judgements}
+    words = {"--sources": "source", "--risk-of-bias": "judgement of the risk of bias"}
+    for option in places:
+        if not written[option]:
+            raise NothingToPool(f"{found.file} holds no {words[option]}; {option} has nothing to write.")
+    for option, place in places.items():
+        emit(_csv(written[option]), place)
     emit(rendered(found, shape), output)
 
 

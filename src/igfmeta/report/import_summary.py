@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from igfmeta.evidence.importing.candidates import Imported
+from igfmeta.evidence.importing.candidates import Imported, ReviewSettings
 from igfmeta.report.summary import Column, SummaryTable
 
 #: A cell longer than this is cut in a table; JSON has it whole.
@@ -21,6 +21,12 @@ def tables(found: Imported) -> list[SummaryTable]:
     if found.sources:
         rows = [(r["source_id"], r["year"], r["title"], r["status"] or "?") for r in found.sources]
         made.append(_table("Candidate sources", ("Source", "Year", "Title", "Status"), rows))
+    if found.judgements:
+        rows = [(r["study_id"], r["domain"], r["judgement"], r["support"]) for r in found.judgements]
+        made.append(_table("Candidate judgements of the risk of bias", ("Study", "Domain", "Risk", "Support"), rows))
+    if found.settings:
+        made.append(_table("What the review used", ("Analysis", "Name", "Measure", "Method, model", "Level", "Found"),
+                           [_used(each) for each in found.settings]))  # fmt: skip
     if found.doubts:
         made.append(_table("Ambiguous: to settle before a row is used", ("Row", "Column", "Found", "To settle"),
                            [(d.row_id, d.column, d.found, d.question) for d in found.doubts]))  # fmt: skip
@@ -33,6 +39,20 @@ def tables(found: Imported) -> list[SummaryTable]:
 def _table(title: str, headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> SummaryTable:
     cut = tuple(tuple(c if len(c) <= LONGEST else c[: LONGEST - 1] + "…" for c in row) for row in rows)
     return SummaryTable(title, tuple(Column(h, False) for h in headings), cut, frozenset(), ())
+
+
+def _used(each: ReviewSettings) -> tuple[str, ...]:
+    method = ", ".join(text for text in (each.method, each.model) if text)
+    pooled = f"{_short(each.estimate)} ({_short(each.ci_low)} to {_short(each.ci_high)})" if each.estimate else ""
+    return each.analysis, each.name, each.measure, method, each.ci_level, pooled
+
+
+def _short(number: str) -> str:
+    """Return a number of a review, which it writes with all digits, with three."""
+    try:
+        return f"{float(number):.3g}"
+    except ValueError:
+        return number
 
 
 def _reported(row: Mapping[str, str]) -> str:

@@ -114,27 +114,6 @@ def test_two_doses_against_one_control_share_it(imported, tmp_path):
     assert rows[0]["shared_control"] == rows[1]["shared_control"] != ""
 
 
-def test_revman_5(imported):
-    found = imported("review.rm5")
-    counts, ratio = found.rows
-    assert [counts[c] for c in ("events_exp", "n_exp", "events_ctl", "n_ctl")] == ["12", "60", "8", "61"]
-    assert (counts["experimental"], counts["control"], counts["year"]) == ("Antibody", "Placebo", "2001")
-    assert [ratio[c] for c in ("estimate", "ci_low", "ci_high", "ci_level")] == ["0.80", "0.66", "0.97", "95"]
-    assert found.left_out[0].what == "means (MD)"
-    source = found.sources[0]
-    assert (source["volume"], source["doi"], source["first_author"]) == ("12(3)", "10.1000/smith2001", "Smith A")
-    assert _asked(found, "status")
-
-
-def test_revman_web(imported, tmp_path):
-    with zipfile.ZipFile(tmp_path / "package.zip", "w") as archive:
-        archive.write(FILES / "CD000001-data-rows.csv", "CD000001-data-rows.csv")
-    found = imported(tmp_path / "package.zip")
-    assert found.format == "RevMan Web data package"
-    assert [found.rows[0][c] for c in ("outcome", "events_exp", "n_ctl", "year")] == ["orr", "12", "61", "2001"]
-    assert "Subgroup" in found.left_out[0].what
-
-
 def test_reference_lists(imported):
     ris, nbib = imported("references.ris"), imported("references.nbib")
     assert [s["source_id"] for s in ris.sources] == ["smith2001", "brown2005"]

@@ -13,6 +13,7 @@ from igfmeta.evidence.validation import typed_rows
 
 TRIAL_COLUMNS = tuple(TABLES["trials"].model_fields)
 SOURCE_COLUMNS = tuple(TABLES["sources"].model_fields)
+JUDGEMENT_COLUMNS = tuple(TABLES["risk_of_bias"].model_fields)
 
 #: Every candidate is kept out of pools until a person has compared it with its source.
 UNCHECKED = {"use": "exclude", "use_reason": "imported; not yet compared with its source"}
@@ -48,16 +49,34 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
+class ReviewSettings:
+    """What a review used for one of its analyses, and what it found; as its file says."""
+
+    analysis: str
+    name: str
+    data_type: str
+    measure: str
+    method: str
+    model: str
+    ci_level: str
+    estimate: str
+    ci_low: str
+    ci_high: str
+
+
+@dataclass(frozen=True)
 class Imported:
-    """Candidate rows of `trials` and of `sources`, all cells as text; nothing of it is in the evidence.
+    """Candidate rows of the tables, all cells as text; nothing of it is in the evidence.
 
     Attributes
     ----------
     format, file : str
-    rows, sources : tuple of mapping
-        Column -> cell, every column of the table.
+    rows, sources, judgements : tuple of mapping
+        Candidate rows of `trials`, `sources` and `risk_of_bias`: column -> cell, every column of the table.
     doubts : tuple of Doubt
     left_out : tuple of LeftOut
+    settings : tuple of ReviewSettings
+        What a review used, analysis by analysis.
     """
 
     format: str
@@ -66,6 +85,8 @@ class Imported:
     sources: tuple[Mapping[str, str], ...]
     doubts: tuple[Doubt, ...]
     left_out: tuple[LeftOut, ...]
+    judgements: tuple[Mapping[str, str], ...] = ()
+    settings: tuple[ReviewSettings, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything, for JSON."""
@@ -76,6 +97,8 @@ class Imported:
             "sources": [dict(row) for row in self.sources],
             "ambiguous": [vars(each) for each in self.doubts],
             "left_out": [vars(each) for each in self.left_out],
+            "risk_of_bias": [dict(row) for row in self.judgements],
+            "review": [vars(each) for each in self.settings],
         }
 
 
@@ -87,6 +110,8 @@ class Collector:
     sources: list[dict[str, str]] = field(default_factory=list)
     doubts: list[Doubt] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
+    judgements: list[dict[str, str]] = field(default_factory=list)
+    settings: list[ReviewSettings] = field(default_factory=list)
     places: dict[str, str] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     source_ids: set[str] = field(default_factory=set)
@@ -108,6 +133,10 @@ class Collector:
             self.source_ids.add(filled["source_id"])
             self.sources.append(filled)
 
+    def judge(self, cells: Mapping[str, str]) -> None:
+        """Add a candidate row of `risk_of_bias`."""
+        self.judgements.append({name: cells.get(name, "").strip() for name in JUDGEMENT_COLUMNS})
+
     def skip(self, place: str, what: str, reason: str) -> None:
         """Note something that has no column."""
         self.left_out.append(LeftOut(place, what, reason))
@@ -117,7 +146,16 @@ class Collector:
         self._refused("trials", self.rows, "row_id", file)
         self._refused("sources", self.sources, "source_id", file)
         doubts = [*self._blanks(), *self.doubts]
-        return Imported(kind, file, tuple(self.rows), tuple(self.sources), tuple(doubts), tuple(self.left_out))
+        return Imported(
+            kind,
+            file,
+            tuple(self.rows),
+            tuple(self.sources),
+            tuple(doubts),
+            tuple(self.left_out),
+            tuple(self.judgements),
+            tuple(self.settings),
+        )
 
     def _refused(self, table: str, rows: list[dict[str, str]], key: str, file: str) -> None:
         header = tuple(TABLES[table].model_fields)

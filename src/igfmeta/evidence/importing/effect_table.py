@@ -1,4 +1,4 @@
-"""Tables of effects as metafor, meta and people in spreadsheets name them, and RevMan Web's data rows -> candidates."""
+"""Tables of effects as metafor, meta and people in spreadsheets name them -> candidates."""
 
 from __future__ import annotations
 
@@ -13,41 +13,32 @@ from igfmeta.evidence.importing.uploads import Upload
 from igfmeta.evidence.importing.vocabulary import Vocabulary, slug
 from igfmeta.evidence.reading import RawTable, table_of_cells, table_of_text
 
-#: Names of other packages and of people -> columns of the trials table; metafor, meta, RevMan Web.
+#: Names of other packages and of people -> columns of the trials table; metafor, meta.
 NAMES = {
     "slab": "trial_name", "studlab": "trial_name", "study": "trial_name", "author": "trial_name", "trial": "trial_name",
-    "ai": "events_exp", "event.e": "events_exp", "experimental cases": "events_exp", "xi": "events_exp",
-    "n1i": "n_exp", "n.e": "n_exp", "experimental n": "n_exp",
-    "ci": "events_ctl", "event.c": "events_ctl", "control cases": "events_ctl",
-    "n2i": "n_ctl", "n.c": "n_ctl", "control n": "n_ctl",
-    "hr": "estimate", "lower": "ci_low", "ci.lb": "ci_low", "ci start": "ci_low", "lcl": "ci_low",
-    "upper": "ci_high", "ci.ub": "ci_high", "ci end": "ci_high", "ucl": "ci_high", "study year": "year",
-    "analysis name": "outcome", "endpoint": "outcome", "pval": "p_value", "p": "p_value",
+    "ai": "events_exp", "event.e": "events_exp", "xi": "events_exp",
+    "n1i": "n_exp", "n.e": "n_exp",
+    "ci": "events_ctl", "event.c": "events_ctl",
+    "n2i": "n_ctl", "n.c": "n_ctl",
+    "hr": "estimate", "lower": "ci_low", "ci.lb": "ci_low", "lcl": "ci_low",
+    "upper": "ci_high", "ci.ub": "ci_high", "ucl": "ci_high",
+    "endpoint": "outcome", "pval": "p_value", "p": "p_value",
 }  # fmt: skip
 
 #: Effects on a scale that a table does not name.
-UNNAMED = ("yi", "te", "giv mean", "mean")
+UNNAMED = ("yi", "te")
 
 
 def add(upload: Upload, vocabulary: Vocabulary, out: Collector) -> None:
-    """Add the candidate rows of a table of effects, CSV or Excel, or of the data rows of RevMan Web."""
-    for table in tables_of(upload):
-        _add_table(table, vocabulary, out)
-
-
-def tables_of(upload: Upload) -> list[RawTable]:
-    """Return the tables of an upload: the sheet of a workbook, the data rows of a package, or the file itself."""
+    """Add the candidate rows of a table of effects, CSV or Excel."""
     if any(name.endswith("xl/workbook.xml") for name in upload.members):
-        return [_sheet(upload)]
-    if upload.members:
-        names = [n for n in upload.members if n.casefold().endswith("data-rows.csv")]
-        if not names:
-            raise InputError(
-                Problem("holds neither a workbook, nor tables of AACT, nor a file *-data-rows.csv of RevMan Web.",
-                        upload.file)
-            )  # fmt: skip
-        return [table_of_text(upload.members[name], name) for name in sorted(names)]
-    return [table_of_text(upload.data, upload.file)]
+        table = _sheet(upload)
+    elif upload.members:
+        message = "holds neither a workbook, nor tables of AACT, nor a file *-data-rows.csv of RevMan Web."
+        raise InputError(Problem(message, upload.file))
+    else:
+        table = table_of_text(upload.data, upload.file)
+    _add_table(table, vocabulary, out)
 
 
 def _sheet(upload: Upload) -> RawTable:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from igfmeta.errors import InputError, Problem
-from igfmeta.evidence.importing import aact, ctgov, effect_table, references, revman5
+from igfmeta.evidence.importing import aact, ctgov, effect_table, references, revman5, revman_web
 from igfmeta.evidence.importing.aact_dump import holds_tables, one_study
 from igfmeta.evidence.importing.candidates import Collector, Imported
 from igfmeta.evidence.importing.registry_rows import add_study
@@ -58,11 +58,7 @@ FORMATS = (
     Format("RevMan 5", revman5.fits, lambda u, v, _, out: revman5.add(u, v, out)),
     Format("RIS", references.is_ris, lambda u, _v, _c, out: references.add_ris(u, out)),
     Format("PubMed nbib", references.is_nbib, lambda u, _v, _c, out: references.add_nbib(u, out)),
-    Format(
-        "RevMan Web data package",
-        lambda u: any(name.casefold().endswith("data-rows.csv") for name in u.members),
-        lambda u, v, _, out: effect_table.add(u, v, out),
-    ),
+    Format("RevMan Web data package", revman_web.fits, lambda u, v, _, out: revman_web.add(u, v, out)),
     Format("table of effects", lambda _: True, lambda u, v, _, out: effect_table.add(u, v, out)),
 )
 

@@ -1,5 +1,10 @@
-"""RevMan 5: the XML of a Cochrane review (`.rm5`), its dichotomous data and hazard ratios, and its references.
+"""RevMan 5: the XML of a Cochrane review (`.rm5`): counts and hazard ratios, references, settings, risk of bias.
 
+Elements and attributes are those that RevMan 5.0 to 5.4 write (`COCHRANE_REVIEW REVMAN_VERSION="5"`): outcomes
+`DICH_`, `CONT_`, `IV_`, `IPD_` and `OTHER_OUTCOME` with their `_SUBGROUP` and `_DATA`; EFFECT_SIZE, CI_START and CI_END
+are what the forest plot shows, ESTIMATE of `IV_DATA` is on the scale that was entered (the natural logarithm of a
+ratio), and attributes that begin with LOG_ are decimal logarithms. With CALCULATED_DATA="NO" the file holds data only,
+and no estimates. RESULT of a quality item is YES for a low, NO for a high, UNKNOWN for an unclear risk of bias.
 XML is parsed by defusedxml without document types, entities or external references.
 """
 
@@ -9,9 +14,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from igfmeta.errors import InputError, Problem
-from igfmeta.evidence.importing.candidates import Collector
+from igfmeta.evidence.importing.candidates import Collector, ReviewSettings
 from igfmeta.evidence.importing.uploads import Upload
-from igfmeta.evidence.importing.vocabulary import Vocabulary, slug
+from igfmeta.evidence.importing.vocabulary import Vocabulary, normal, slug
 
 ROOT = "COCHRANE_REVIEW"
 
@@ -19,6 +24,14 @@ ROOT = "COCHRANE_REVIEW"
 KINDS = {
     "DICH": "counts", "CONT": "means", "IV": "estimates", "IPD": "observed less expected events", "OTHER": "words",
 }  # fmt: skip
+
+#: Attributes of data that are shown where no column holds them.
+HELD = (
+    "EVENTS_1", "TOTAL_1", "EVENTS_2", "TOTAL_2", "MEAN_1", "SD_1", "MEAN_2", "SD_2", "O_E", "VAR", "ESTIMATE",
+    "SE", "EFFECT_SIZE", "CI_START", "CI_END",
+)  # fmt: skip
+TOOL = "Cochrane risk of bias tool (RevMan 5)"
+JUDGED = {"YES": "low", "NO": "high", "UNKNOWN": "unclear"}
 
 
 def fits(upload: Upload) -> bool:
@@ -36,11 +49,14 @@ def add(upload: Upload, vocabulary: Vocabulary, out: Collector) -> None:
     """
     root = _root(upload)
     names = _sources(root, out)
+    _judgements(root, names, out)
     found = False
     for comparison in root.iterfind("ANALYSES_AND_DATA/COMPARISON"):
-        for kind in KINDS:
-            for outcome in comparison.iterfind(f"{kind}_OUTCOME"):
+        for outcome in comparison:
+            kind = outcome.tag.removesuffix("_OUTCOME")
+            if outcome.tag.endswith("_OUTCOME") and kind in KINDS:
                 found = True
+                out.settings.append(_settings(comparison, outcome, kind))
                 _outcome(comparison, outcome, kind, names, vocabulary, out)
     if not found:
         out.skip(upload.file, "the review", "it holds no analyses.")
@@ -82,6 +98,34 @@ def _sources(root: Any, out: Collector) -> dict[str, tuple[str, str]]:
     return names
 
 
+def _settings(comparison: Any, outcome: Any, kind: str) -> ReviewSettings:
+    """Return what the review used for an outcome, and what it found."""
+    number = ".".join(each.get("NO", "?") for each in (comparison, outcome))
+    random = {"YES": "Random effects", "NO": "Fixed effect"}.get(outcome.get("RANDOM", ""), "")
+    pooled = outcome.get("TOTALS", "") == "YES"
+    estimate, low, high = (outcome.get(name, "") if pooled else "" for name in ("EFFECT_SIZE", "CI_START", "CI_END"))
+    return ReviewSettings(
+        analysis=number, name=_name(outcome), data_type=KINDS[kind], measure=outcome.get("EFFECT_MEASURE", ""),
+        method=outcome.get("METHOD", ""), model=random, ci_level=outcome.get("CI_STUDY", ""), estimate=estimate,
+        ci_low=low, ci_high=high,
+    )  # fmt: skip
+
+
+def _judgements(root: Any, names: dict[str, tuple[str, str]], out: Collector) -> None:
+    """Add the judgements of the risk of bias, study by study; those of a group of outcomes carry its number."""
+    for item in root.iterfind("QUALITY_ITEMS/QUALITY_ITEM"):
+        for entry in item.iterfind("QUALITY_ITEM_DATA/QUALITY_ITEM_DATA_ENTRY"):
+            study = names.get(entry.get("STUDY_ID", ""), (entry.get("STUDY_ID", "").removeprefix("STD-"), ""))[0]
+            result, group = entry.get("RESULT", ""), entry.get("GROUP_ID", "")
+            if result not in JUDGED:
+                out.skip(f"risk of bias, {study}", f"{_name(item)}: {result!r}", "accepted are YES, NO and UNKNOWN.")
+                continue
+            support = " ".join(" ".join(entry.find("DESCRIPTION").itertext()).split()) if (
+                entry.find("DESCRIPTION") is not None) else ""  # fmt: skip
+            out.judge({"study_id": slug(study), "tool": TOOL, "domain": _name(item) + (f" ({group})" if group else ""),
+                       "judgement": JUDGED[result], "support": support})  # fmt: skip
+
+
 def _source(key: str, reference: Any) -> dict[str, str]:
     def text(tag: str) -> str:
         return " ".join((reference.findtext(tag) or "").split())
@@ -103,13 +147,15 @@ def _outcome(
     title = _name(outcome)
     place = f"{_name(comparison)}: {title}"
     measure = outcome.get("EFFECT_MEASURE", "")
-    usable = kind == "DICH" or (kind in ("IV", "IPD") and measure in ("HR", "HAZARD_RATIO"))
+    usable = kind == "DICH" or (kind in ("IV", "IPD") and normal(measure) in ("hr", "hazard ratio"))
     key, doubt = vocabulary.outcome(title)
     for subgroup, data in _data(outcome, kind):
         study, year = names.get(data.get("STUDY_ID", ""), (data.get("STUDY_ID", "").removeprefix("STD-"), ""))
         where = f"{place}, {study}" + (f", {subgroup}" if subgroup else "")
         if not usable:
-            out.skip(where, f"{KINDS[kind]} ({measure or 'no measure'})", "no column of the trials table holds this.")
+            held = ", ".join(f"{name} {data.get(name)}" for name in HELD if data.get(name))
+            what = f"{KINDS[kind]} ({measure or 'no measure'}): {held}".rstrip(": ")
+            out.skip(where, what, "no column of the trials table holds this.")
             continue
         cells = {
             "study_id": slug(study), "trial_name": study, "year": year, "source_id": slug(study), "outcome": key,
@@ -120,11 +166,15 @@ def _outcome(
         doubts = [("outcome", title, doubt)] if doubt else []
         if kind in ("DICH", "IPD"):
             cells |= {"events_exp": data.get("EVENTS_1", ""), "events_ctl": data.get("EVENTS_2", "")}
+            if outcome.get("SWAP_EVENTS") == "YES":
+                counted = f"{data.get('EVENTS_1', '')} v {data.get('EVENTS_2', '')}"
+                doubts.append(("events_exp", counted, "the review swaps events and non-events; which were counted?"))
         cells["measure"] = "events" if kind == "DICH" else "HR"
         if kind != "DICH":
             cells |= {"estimate": data.get("EFFECT_SIZE", ""), "ci_low": data.get("CI_START", ""),
                       "ci_high": data.get("CI_END", ""), "ci_level": outcome.get("CI_STUDY", "")}  # fmt: skip
-            doubts.append(("estimate", data.get("EFFECT_SIZE", ""), "the review made it from what the paper printed."))
+            held = ", ".join(f"{name} {data.get(name)}" for name in HELD if data.get(name))
+            doubts.append(("estimate", held, "the review made it from what the paper printed."))
         out.row(where, cells, doubts)
 
 
