@@ -24,8 +24,6 @@ import tempfile
 import time
 import tomllib
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +32,11 @@ for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
 
 import numpy as np  # noqa: E402  (after the number of threads is set)
 import pandas as pd  # noqa: E402
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import fuzz_imports  # noqa: E402
+from fuzz_inputs import ODD, Target, mutated, table  # noqa: E402
 
 from igfmeta.cli import app as command_line  # noqa: E402
 from igfmeta.errors import IgfmetaError, InputError  # noqa: E402
@@ -50,15 +53,6 @@ ROOT = Path(__file__).parents[1]
 RECORD = Path(__file__).with_name("fuzz.json")
 SEED, SECONDS = 20261125, 60
 
-#: What cells, lines and values are replaced by.
-ODD = (
-    "", " ", "NA", "nan", "inf", "-inf", "1e400", "-1e400", "1e308", "5e-324", "-0", "0", "-1", "1", "2", "95", "100.0",
-    "0,92", "1_000", "0x1f", "1.5.2", "+", "-", "None", "null", "TRUE", "=1+1", "@x", "\x1b[31m", "\x07", "\u202e",
-    "\x00", "\ufeff", "\ud7ff", "٣", "½", "１", "😀", '"', '""', "'", ",", ";", "\t", "\n", "\r", "\r\n", "a" * 300,
-    "9" * 400, "<script>alert(1)</script>", "{{7*7}}", "${x}", "%s%n", "../../etc/passwd", "/dev/zero", "primary", "HR",
-    "os", "2",
-)  # fmt: skip
-
 
 class Hang(BaseException):
     """An input was not answered in time."""
@@ -66,59 +60,6 @@ class Hang(BaseException):
 
 def _alarm(_number: int, _frame: Any) -> None:
     raise Hang
-
-
-@dataclass(frozen=True)
-class Target:
-    """One thing that takes inputs: how to make one, how to try it (raising AssertionError for a wrong acceptance)."""
-
-    inputs: int
-    make: Callable[[random.Random], Any]
-    attempt: Callable[[Any, Path], None]
-
-
-def mutated(data: bytes, rng: random.Random) -> bytes:
-    """Return bytes with one to five changes: a bit, a span gone, doubled or moved, an odd text, a cut."""
-    out = bytearray(data)
-    for _ in range(rng.choice((1, 1, 1, 2, 3, 5))):
-        at, length = rng.randrange(len(out) + 1), rng.choice((1, 1, 2, 8, 40))
-        kind = rng.randrange(6)
-        if kind == 0 and at < len(out):
-            out[at] ^= 1 << rng.randrange(8)
-        elif kind == 1:
-            del out[at : at + length]
-        elif kind == 2:
-            out[at:at] = out[at : at + length]
-        elif kind == 3:
-            out[at : at + length] = rng.choice(ODD).encode("utf-8", "surrogatepass")
-        elif kind == 4:
-            out[at:at] = rng.randbytes(rng.choice((1, 2, 5)))
-        elif rng.random() < 0.3:
-            del out[at:]
-    return bytes(out)
-
-
-def with_odd_cells(rows: list[list[str]], rng: random.Random) -> bytes:
-    """Return a table as CSV in which some cells are odd, or belong to another row or column."""
-    rows = [list(row) for row in rows]
-    for _ in range(rng.choice((1, 1, 2, 4))):
-        row, other = rng.choice(rows), rng.choice(rows)
-        row[rng.randrange(len(row))] = rng.choice(ODD) if rng.random() < 0.7 else rng.choice(other)
-    stream = io.StringIO()
-    csv.writer(stream, delimiter=rng.choice(",,,;\t"), lineterminator=rng.choice(("\n", "\r\n"))).writerows(rows)
-    return stream.getvalue().encode("utf-8", "surrogatepass")
-
-
-def table(rows: list[list[str]]) -> Callable[[random.Random], bytes]:
-    """Return what makes a broken table of a good one."""
-    stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows(rows)
-    whole = stream.getvalue().encode()
-
-    def make(rng: random.Random) -> bytes:
-        return with_odd_cells(rows, rng) if rng.random() < 0.6 else mutated(whole, rng)
-
-    return make
 
 
 EFFECTS = [["study", "gene", "yi", "vi"], *([f"S{i}", "ab"[i % 2], f"{0.1 * i - 0.3:.2f}", "0.04"] for i in range(6))]
@@ -451,6 +392,8 @@ TARGETS = {
     "command line": Target(2_500, call, try_call),
     "valid tables, pooled": Target(10_000, valid_table, try_pool),
     "valid evidence, pooled": Target(10_000, valid_evidence, try_pools),
+    # Seeds go by position: new targets come last.
+    **fuzz_imports.TARGETS,
 }
 
 

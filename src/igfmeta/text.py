@@ -11,14 +11,25 @@ _BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C}
 
 
 def plain(text: str) -> str:
-    """Return a text without control characters (terminal escapes among them) and direction overrides.
+    """Return a text without control characters (terminal escapes among them), direction overrides, lone surrogates.
 
     Examples
     --------
     >>> plain("a\\x1b[31mb\\u202ec")
     'a[31mbc'
     """
-    return "".join(c for c in text if c in "\n\t" or not (unicodedata.category(c) == "Cc" or ord(c) in _BIDI))
+    return "".join(c for c in text if c in "\n\t" or not (unicodedata.category(c) in ("Cc", "Cs") or ord(c) in _BIDI))
+
+
+def one_line(text: str) -> str:
+    """Return a text as one line, without characters that cannot be seen.
+
+    Examples
+    --------
+    >>> one_line(" a\\n b\\x07 ")
+    'a b'
+    """
+    return " ".join(plain(text).split())
 
 
 def spreadsheet_safe(text: str) -> str:

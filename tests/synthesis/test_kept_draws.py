@@ -50,8 +50,21 @@ def test_draws_come_back_to_the_last_digit_and_a_damaged_file_is_as_good_as_none
         list(pool.map(store.save, [made] * 4))
     assert [path.name for path in store.folder.iterdir()] == ["k.nc"]
     np.testing.assert_array_equal(store.load()["posterior"]["mu"], made["posterior"]["mu"])
-    store.path.write_bytes(store.path.read_bytes()[:100])
-    assert store.load() is None
+    whole = store.path.read_bytes()
+    damaged = [whole[:i] + bytes([whole[i] ^ 1]) + whole[i + 1 :] for i in range(0, len(whole), len(whole) // 300)]
+    for content in (whole[:100], whole[:-1], whole + b"x", b"", *damaged):
+        store.path.write_bytes(content)
+        assert store.load() is None
+    # The draws of another model, under this name.
+    store.path.write_bytes(whole)
+    store.path.replace(tmp_path / "cache" / "other.nc")
+    assert DrawStore(tmp_path / "cache", "other", "os").load() is None
+
+
+def test_a_cache_that_cannot_be_made_is_said(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match=r"cannot be made: .*Choose another by --cache"):
+        DrawStore(tmp_path / "file" / "cache", "k", "os").save(tree())
 
 
 def test_what_is_not_kept_is_refused_where_only_kept_draws_are_wanted(tmp_path, evidence):

@@ -116,7 +116,7 @@ def sizes_of(option: str, given: Sizes) -> list[int]:
     sizes: list[int] = []
     for text in several(given) or ():
         ends = [part.strip() for part in text.split("-")]
-        if not all(part.isdigit() for part in ends) or len(ends) > 2 or int(ends[0]) > int(ends[-1]):
+        if not all(part.isdecimal() for part in ends) or len(ends) > 2 or int(ends[0]) > int(ends[-1]):
             accepted = "whole numbers such as 250 or 100,250,500, or a range such as 50-800"
             raise InputError(f"{option} was {text!r}; accepted are {accepted}.")
         first, last = int(ends[0]), int(ends[-1])

@@ -169,13 +169,10 @@ def verify(
 ) -> None:
     """Make a report again from the protocol that it embeds, and say whether every number still holds."""
     from igfmeta.report.html import report_to_html
-    from igfmeta.report.verify import compare, read_provenance
+    from igfmeta.report.verify import compare, read_page, read_provenance
     from igfmeta.synthesis.protocol_files import protocol_of_texts
 
-    try:
-        text = page.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        raise InputError(f"{page} cannot be read; give a report of igfmeta.") from None
+    text = read_page(page)
     made_from = read_provenance(text, page.name)
     file = protocol_of_texts(made_from["protocol"], made_from["protocols"])
     again = answered(file, data, mcmc=made_from["mcmc"], cache=cache, only=offline_cache_only, stamp=made_from["stamp"])

@@ -198,7 +198,7 @@ def years(text: str | None) -> int | tuple[int, int] | None:
     if text is None:
         return None
     first, dash, last = text.partition("-")
-    if not (first.strip().isdigit() and (last.strip().isdigit() or not dash)):
+    if not (first.strip().isdecimal() and (last.strip().isdecimal() or not dash)):
         raise InputError(f"--year was {text!r}; accepted are a year (2014) or a range (2010-2015).")
     return (int(first), int(last)) if dash else int(first)
 

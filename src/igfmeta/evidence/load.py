@@ -10,10 +10,11 @@ from typing import Any
 
 from igfmeta.errors import InputError, Problem, check_choice, listed
 from igfmeta.evidence import checks
-from igfmeta.evidence.reading import SUFFIXES, RawTable, read_table
+from igfmeta.evidence.reading import SUFFIXES, RawTable, check_suffix, read_table, table_of_bytes
 from igfmeta.evidence.schema import INEQUALITIES, KEEP_TEXT, PRIMARY_KEYS, TABLES, number_columns
 from igfmeta.evidence.tables import Evidence
 from igfmeta.evidence.validation import column_problems, typed_rows
+from igfmeta.files import content_of
 from igfmeta.resources import data_folder
 
 #: Tables that others refer to; read whatever was asked for.
@@ -60,7 +61,8 @@ def load_evidence(path: str | Path | None = None, *, tables: Sequence[str] = MAI
         raise InputError(f"The folder {path} holds none of the tables {listed(f'{name}.csv' for name in wanted)}.")
     if "outcomes" not in paths:
         paths["outcomes"] = folder / "outcomes.csv"
-    raw, problems = _read(paths)
+    contents = {name: content_of(file) for name, file in {**found, **paths}.items() if file.suffix.lower() in SUFFIXES}
+    raw, problems = _read(paths, contents)
     typed: dict[str, _Rows] = {}
     for name, table in raw.items():
         rows, wrong = typed_rows(name, table)
@@ -72,7 +74,7 @@ def load_evidence(path: str | Path | None = None, *, tables: Sequence[str] = MAI
         once = {(p.file, p.row, p.column, "" if p.column else p.message): p for p in reversed(problems)}
         raise InputError(sorted(once.values(), key=lambda p: (p.file or "", p.row or 0)))
     rows_of = {name: _records(name, typed[name], raw[name]) for name in raw}
-    hashes = {found[name].name: hashlib.sha256(found[name].read_bytes()).hexdigest() for name in sorted(found)}
+    hashes = {found[name].name: hashlib.sha256(contents[name]).hexdigest() for name in sorted(found)}
     return Evidence(
         rows=rows_of,
         fingerprint=fingerprint_of(hashes),
@@ -116,12 +118,13 @@ def _found(path: Path, wanted: Sequence[str]) -> dict[str, Path]:
     return found
 
 
-def _read(paths: Mapping[str, Path]) -> tuple[dict[str, RawTable], list[Problem]]:
+def _read(paths: Mapping[str, Path], contents: Mapping[str, bytes]) -> tuple[dict[str, RawTable], list[Problem]]:
     raw: dict[str, RawTable] = {}
     problems: list[Problem] = []
     for name, path in paths.items():
         try:
-            table = read_table(path)
+            check_suffix(path)
+            table = table_of_bytes(contents[name], path.name)
         except InputError as error:
             problems += error.problems
             continue
@@ -136,7 +139,8 @@ def _read(paths: Mapping[str, Path]) -> tuple[dict[str, RawTable], list[Problem]
 
 def _checked(raw: Mapping[str, RawTable], typed: Mapping[str, _Rows]) -> list[Problem]:
     """Return what is wrong within rows and between tables."""
-    known = {name: {row[PRIMARY_KEYS[name]] for row in typed[name]} for name in typed if name in PRIMARY_KEYS}
+    keys = {name: {row[PRIMARY_KEYS[name]] for row in typed[name]} for name in typed if name in PRIMARY_KEYS}
+    known = {name: found - {None} for name, found in keys.items()}  # None: a blank, of which is said where it stands
     retracted = {row["source_id"] for row in typed.get("sources", []) if row["status"] == "retracted"}
     problems: list[Problem] = []
     for name, table in raw.items():

@@ -44,13 +44,23 @@ def read_table(path: Path) -> RawTable:
     InputError
         A file that is missing, not readable, not text in UTF-8, without a header, or with ragged rows (all of them).
     """
+    check_suffix(path)
+    return table_of_bytes(content_of(path), path.name)
+
+
+def check_suffix(path: Path) -> None:
+    """Refuse a file whose suffix is of no kind of table."""
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise InputError(f"{path.name} ends in {suffix or 'nothing'}; accepted are {', '.join(SUFFIXES)}.")
-    content = content_of(path)
+
+
+def table_of_bytes(content: bytes, file: str) -> RawTable:
+    """Return a table from what a file holds, by the suffix of its name; raises as `read_table`."""
+    suffix = Path(file).suffix.lower()
     if suffix in FRAME_SUFFIXES:
-        return _from_frame(_frame(path.name, content, suffix), path.name)
-    return _from_text(_decoded(content, path.name), path.name)
+        return _from_frame(_frame(file, content, suffix), file)
+    return table_of_text(content, file)
 
 
 def refuse_binary(content: bytes, file: str) -> None:

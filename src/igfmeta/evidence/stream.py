@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import hashlib
+import io
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from igfmeta.errors import InputError, Problem
 from igfmeta.evidence.columns import BLANK, MISSING, missing_column, not_a_number
-from igfmeta.evidence.reading import TEXT_SUFFIXES, delimiter_of, read_table, refuse_binary
+from igfmeta.evidence.reading import TEXT_SUFFIXES, check_suffix, delimiter_of, refuse_binary, table_of_bytes
+from igfmeta.files import content_of
 from igfmeta.numerics import Floats
+
+if TYPE_CHECKING:
+    from hashlib import _Hash as Digest
 
 #: Rows that are held as text at a time, and problems of the table that are listed.
 ROWS_AT_A_TIME, MOST_PROBLEMS = 20_000, 20
@@ -40,6 +47,8 @@ class GroupedNumbers:
         By name of the column; NaN for a blank, or NA.
     unreadable : mapping of int to Problem
         The first cell of a group that is not a number.
+    sha256 : str
+        Of the file as it was read.
     """
 
     file: str
@@ -48,6 +57,7 @@ class GroupedNumbers:
     row: np.ndarray[tuple[int], np.dtype[np.int64]]
     numbers: Mapping[str, Floats]
     unreadable: Mapping[int, Problem]
+    sha256: str
 
 
 def read_grouped(
@@ -62,7 +72,8 @@ def read_grouped(
     InputError
         A file that cannot be read, columns that are not there, ragged rows.
     """
-    records = _records(path)
+    digest = hashlib.sha256()
+    records = _records(path, digest)
     header = _header(next(records, None), path.name)
     numeric = list(dict.fromkeys(numeric))
     absent = [name for name in [*numeric, group] if name not in header]
@@ -93,6 +104,7 @@ def read_grouped(
         row=np.concatenate(rows),
         numbers={name: np.concatenate(column) for name, column in zip(numeric, columns, strict=True)},
         unreadable=unreadable,
+        sha256=digest.hexdigest(),
     )
 
 
@@ -101,22 +113,41 @@ def _parts(records: Iterator[Record], size: int) -> Iterator[list[Record]]:
         yield part
 
 
-def _records(path: Path) -> Iterator[Record]:
-    """Yield the rows with their numbers, from the first that is not blank."""
+class _Hashing(io.RawIOBase):
+    """Bytes of a file that are hashed as they are read: the hash is of what was read, whatever happens to the file."""
+
+    def __init__(self, raw: io.FileIO, digest: Digest) -> None:
+        self.raw, self.digest = raw, digest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        size = self.raw.readinto(buffer) or 0
+        self.digest.update(memoryview(buffer)[:size])
+        return size
+
+
+def _records(path: Path, digest: Digest) -> Iterator[Record]:
+    """Yield the rows with their numbers, from the first that is not blank; `digest` is that of the file in the end."""
     if path.suffix.lower() not in TEXT_SUFFIXES:
-        table = read_table(path)
+        check_suffix(path)
+        content = content_of(path)
+        digest.update(content)
+        table = table_of_bytes(content, path.name)
         yield 1, list(table.header)
         yield from ((number, list(cells)) for number, cells in zip(table.numbers, table.rows, strict=True))
         return
     if path.exists() and not path.is_file():
         raise InputError(f"{path} is not a file; a file is needed here.")
     try:
-        with path.open("rb") as raw:
-            refuse_binary(raw.read(4096), path.name)
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            start = stream.read(65_536)
-            separator = delimiter_of(start)
-            stream.seek(0)
+        with path.open("rb", buffering=0) as raw:
+            start = raw.read(65_536)
+            refuse_binary(start, path.name)
+            separator = delimiter_of(start.decode("utf-8-sig", errors="replace"))
+            raw.seek(0)
+            buffered = io.BufferedReader(_Hashing(raw, digest), 1 << 20)
+            stream = io.TextIOWrapper(buffered, encoding="utf-8-sig", newline="")
             rows = enumerate(csv.reader(stream, delimiter=separator, strict=True), start=1)
             yield from itertools.dropwhile(lambda record: not any(map(str.strip, record[1])), rows)
     except csv.Error as error:

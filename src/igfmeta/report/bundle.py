@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 import tempfile
 import zipfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,8 @@ from igfmeta.evidence.tables import Evidence
 from igfmeta.report.export import PROVENANCE
 from igfmeta.synthesis.effect_diff import Diff, PooledEffect, compared, effects_of_answers, effects_of_risk
 
-#: The most that is unpacked: a bundle of every protocol with draws is far smaller.
-MOST_BYTES = 2_000_000_000
+#: The most that is unpacked of evidence and fits: a bundle of every protocol is far smaller.
+MOST_BYTES = 500_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,9 +63,11 @@ def read_bundle(path: Path) -> Bundle:
         effects = _effects(files)
         fingerprint, version = str(made["protocol_fingerprint"]), str(made["version"])
         names, tables = dict(made["files"]), [name for name in files if name.startswith("evidence/")]
-        if set(names) != {name.removeprefix("evidence/") for name in tables}:
+        if not tables or set(names) != {name.removeprefix("evidence/") for name in tables}:
             raise KeyError
-    except (OSError, zipfile.BadZipFile, KeyError, TypeError, AttributeError, ValueError):
+        if any(hashlib.sha256(files[f"evidence/{name}"]).hexdigest() != known for name, known in names.items()):
+            raise ValueError
+    except Exception:  # whatever zip, JSON or a missing key make of a file that is not what was written
         raise InputError(
             f"{path} is no bundle of igfmeta, or not a whole one; give what report --bundle or --export wrote."
         ) from None
@@ -72,11 +76,11 @@ def read_bundle(path: Path) -> Bundle:
 
 def _zipped(path: Path) -> Iterator[tuple[str, bytes]]:
     with zipfile.ZipFile(path) as archive:
-        if sum(entry.file_size for entry in archive.infolist()) > MOST_BYTES:
+        wanted = [entry for entry in archive.infolist() if _wanted(entry.filename)]
+        if sum(entry.file_size for entry in wanted) > MOST_BYTES or len({e.filename for e in wanted}) < len(wanted):
             raise ValueError
-        for entry in archive.infolist():
-            if _wanted(entry.filename):
-                yield entry.filename, archive.read(entry)
+        for entry in wanted:
+            yield entry.filename, archive.read(entry)
 
 
 def _folder(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -98,14 +102,29 @@ def _effects(files: Mapping[str, bytes]) -> dict[str, PooledEffect]:
     for name in sorted(files):
         if not name.startswith("fits/"):
             continue
-        fit: dict[str, Any] = json.loads(files[name])
+        fit: dict[str, Any] = json.loads(files[name], parse_constant=_no_number)
         of_fit: dict[str, PooledEffect] = {}
         if "arms" in fit and "overall" in fit:
             of_fit = effects_of_answers([fit])
         elif "biomarker" in fit and "per" in fit and "groups" in fit:
             of_fit = effects_of_risk(fit)
-        found |= {f"{name}: {key}": effect for key, effect in of_fit.items()}
+        found |= {f"{name}: {key}": _sound(effect) for key, effect in of_fit.items()}
     return _told_apart(found)
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(name)
+
+
+def _sound(effect: PooledEffect) -> PooledEffect:
+    """Return an effect if every part of it is of its type, numbers finite; a fit may have been edited."""
+    for part in fields(effect):
+        value, text = getattr(effect, part.name), part.name in ("question", "measure", "group")
+        if text != isinstance(value, str) or isinstance(value, bool):
+            raise ValueError(part.name)
+        if not text and not (value is None and part.name != "k") and not math.isfinite(value):
+            raise ValueError(part.name)
+    return effect
 
 
 def _told_apart(effects: Mapping[str, PooledEffect]) -> dict[str, PooledEffect]:

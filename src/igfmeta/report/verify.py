@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import difflib
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 from igfmeta.errors import InputError, Problem
+from igfmeta.files import content_of
 from igfmeta.report.html import PROVENANCE_ID
+
+#: A page of more texts than this for each one of the report is not compared text by text, which could take for ever.
+MOST_TEXTS = 5
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,28 @@ class _Reader(HTMLParser):
             self.texts.append((self.heading, text))
 
 
+#: What a report embeds, and of which type.
+_EMBEDDED: dict[str, tuple[type, ...]] = {
+    "version": (str,), "evidence": (str,), "fingerprint": (str,), "files": (dict,), "protocol": (str,),
+    "protocols": (dict,), "protocol_fingerprint": (str,), "software": (dict,), "mcmc": (bool, type(None)),
+    "stamp": (str, type(None)),
+}  # fmt: skip
+
+
+def read_page(path: Path) -> str:
+    """Return the text of a report.
+
+    Raises
+    ------
+    InputError
+        A file that cannot be read, or is not text in UTF-8.
+    """
+    try:
+        return content_of(path).decode("utf-8")
+    except UnicodeDecodeError:
+        raise InputError(f"{path} cannot be read as text in UTF-8; give a report of igfmeta.") from None
+
+
 def read_provenance(page: str, name: str) -> dict[str, Any]:
     """Return what a report embeds.
 
@@ -83,26 +111,31 @@ def read_provenance(page: str, name: str) -> dict[str, Any]:
     InputError
         A file that is no report of igfmeta, or one that was cut.
     """
-    reader = _Reader()
-    reader.feed(page)
     try:
-        found: dict[str, Any] = json.loads(reader.provenance)
-        if not {"protocol", "protocols", "fingerprint", "version", "mcmc", "stamp"} <= set(found):
+        embedded: Any = json.loads(_read(page).provenance)
+        found: dict[str, Any] = {k: embedded[k] for k, kinds in _EMBEDDED.items() if isinstance(embedded[k], kinds)}
+        texts = [text for key in ("files", "protocols", "software") for text in found[key].values()]
+        if found["protocol"] not in found["protocols"] or not all(isinstance(text, str) for text in texts):
             raise ValueError
-        if not isinstance(found["protocols"], dict) or found["protocol"] not in found["protocols"]:
-            raise ValueError
-    except ValueError:
+        json.dumps(found, ensure_ascii=False).encode()  # refuses half of a character
+    except (ValueError, KeyError, TypeError, RecursionError):
         message = "is no report of igfmeta, or not a whole one: its provenance is not there."
         raise InputError(Problem(message, file=name)) from None
     return found
 
 
+def _read(page: str) -> _Reader:
+    """Return what a page holds; of one that is no HTML, what came before."""
+    reader = _Reader()
+    with suppress(AssertionError):  # how html.parser refuses some declarations
+        reader.feed(page)
+    return reader
+
+
 def compare(page: str, again: str) -> Verified:
     """Compare a report with one made again from what it embeds."""
-    old, new = _Reader(), _Reader()
-    old.feed(page)
-    new.feed(again)
-    then, now = json.loads(old.provenance), json.loads(new.provenance)
+    old, new = _read(page), _read(again)
+    then, now = read_provenance(page, "the report"), read_provenance(again, "the report made again")
     differences = () if page == again else tuple(_differences(old.texts, new.texts))
     if page != again and not differences:
         differences = (("the file", "other markup, style or script", "the same texts and drawings"),)
@@ -117,6 +150,8 @@ def compare(page: str, again: str) -> Verified:
 
 def _differences(old: list[tuple[str, str]], new: list[tuple[str, str]]) -> list[tuple[str, str, str]]:
     out = []
+    if len(old) > MOST_TEXTS * (len(new) + 1):
+        return [("", f"{len(old):,} texts and drawings", f"{len(new):,}")]
     matcher = difflib.SequenceMatcher(None, [t for _, t in old], [t for _, t in new], autojunk=False)
     for kind, a, b, c, d in matcher.get_opcodes():
         if kind != "equal":

@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from igfmeta.errors import Problem
+from igfmeta.evidence.checks import within_rows
 from igfmeta.evidence.reading import RawTable
-from igfmeta.evidence.schema import TABLES
+from igfmeta.evidence.schema import TABLES, number_columns
 from igfmeta.evidence.validation import typed_rows
+from igfmeta.text import one_line
 
 TRIAL_COLUMNS = tuple(TABLES["trials"].model_fields)
 SOURCE_COLUMNS = tuple(TABLES["sources"].model_fields)
@@ -23,6 +26,8 @@ NEEDED = ("agent", "agent_class", "tumor_type", "regimen", "contrast", "outcome"
 
 #: Columns that a row of `sources` needs.
 NEEDED_OF_SOURCES = ("type", "status")
+
+_NUMBERS = frozenset(number_columns("trials"))
 
 #: Stands for every row of the import.
 ALL_ROWS = "every row"
@@ -118,17 +123,17 @@ class Collector:
 
     def row(self, place: str, cells: Mapping[str, str], doubts: Sequence[tuple[str, str, str]] = ()) -> None:
         """Add a candidate row; `doubts` are (column, found, question)."""
-        study = cells.get("study_id", "")
+        study = one_line(cells.get("study_id", ""))
         self.counts[study] += 1
         row_id = f"{study or 'row'}-{self.counts[study]:02d}"
-        filled = {name: cells.get(name, "").strip() for name in TRIAL_COLUMNS} | UNCHECKED
+        filled = {name: _cell(name, cells.get(name, "")) for name in TRIAL_COLUMNS} | UNCHECKED
         self.rows.append({**filled, "row_id": row_id, "locator": place})
         self.places[row_id] = place
         self.doubts += [Doubt(row_id, column, place, found, question) for column, found, question in doubts]
 
     def source(self, cells: Mapping[str, str]) -> None:
         """Add a candidate row of `sources`, once."""
-        filled = {name: cells.get(name, "").strip() for name in SOURCE_COLUMNS}
+        filled = {name: one_line(cells.get(name, "")) for name in SOURCE_COLUMNS}
         if filled["source_id"] not in self.source_ids:
             self.source_ids.add(filled["source_id"])
             self.sources.append(filled)
@@ -145,7 +150,7 @@ class Collector:
         """Return the import: cells that the schema refuses are blank and listed, as are needed ones left blank."""
         self._refused("trials", self.rows, "row_id", file)
         self._refused("sources", self.sources, "source_id", file)
-        doubts = [*self._blanks(), *self.doubts]
+        doubts = [*self._blanks(), *self._without_source(), *self.doubts]
         return Imported(
             kind,
             file,
@@ -158,15 +163,38 @@ class Collector:
         )
 
     def _refused(self, table: str, rows: list[dict[str, str]], key: str, file: str) -> None:
-        header = tuple(TABLES[table].model_fields)
-        raw = RawTable(file, header, tuple(tuple(r[n] for n in header) for r in rows), tuple(range(len(rows))))
-        for problem in typed_rows(table, raw)[1]:
-            if problem.row is None or problem.column is None or not rows[problem.row][problem.column]:
-                continue
-            row = rows[problem.row]
-            place = self.places.get(row[key], "")
-            self.doubts.append(Doubt(row[key], problem.column, place, row[problem.column], problem.message))
-            row[problem.column] = ""
+        """Blank and list what the schema refuses, until what is left agrees: of an interval one limit may follow."""
+        header, numbers = tuple(TABLES[table].model_fields), tuple(range(len(rows)))
+        while True:
+            raw = RawTable(file, header, tuple(tuple(r[n] for n in header) for r in rows), numbers)
+            typed, problems = typed_rows(table, raw)
+            problems += within_rows(table, typed, numbers, file)
+            found = [p for p in problems if p.row is not None and p.column is not None and rows[p.row][p.column]]
+            if not found:
+                break
+            for problem in found:
+                self._doubt(rows[problem.row or 0], problem, key)
+                rows[problem.row or 0][problem.column or ""] = ""
+        told = {(doubt.row_id, doubt.column) for doubt in self.doubts}
+        for problem in problems:
+            row = rows[problem.row or 0]
+            if problem.column not in (*NEEDED, *NEEDED_OF_SOURCES) and (row[key], problem.column) not in told:
+                self._doubt(row, problem, key)
+
+    def _doubt(self, row: Mapping[str, str], problem: Problem, key: str) -> None:
+        column = problem.column or ""
+        self.doubts.append(Doubt(row[key], column, self.places.get(row[key], ""), row[column], problem.message))
+
+    def _without_source(self) -> list[Doubt]:
+        """Return the rows whose source the file does not hold although it holds others."""
+        if not self.source_ids:
+            return []
+        question = "the file holds no reference of this study; add its row to the sources."
+        return [
+            Doubt(row["row_id"], "source_id", self.places[row["row_id"]], row["source_id"], question)
+            for row in self.rows
+            if row["source_id"] not in self.source_ids
+        ]
 
     def _blanks(self) -> list[Doubt]:
         told = {(doubt.row_id, doubt.column) for doubt in self.doubts}
@@ -187,6 +215,11 @@ class Collector:
             for column in NEEDED_OF_SOURCES
             if not row[column] and (row["source_id"], column) not in told
         ]
+
+
+def _cell(column: str, text: str) -> str:
+    """Return a cell as one line of characters that can be seen; a number stays as it is, to be refused if need be."""
+    return text.strip() if column in _NUMBERS else one_line(text)
 
 
 def of_study(study_id: str) -> str:

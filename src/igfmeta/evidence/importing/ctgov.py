@@ -46,6 +46,7 @@ def studies(upload: Upload) -> list[RegistryStudy]:
     """
     try:
         parsed = json.loads(upload.text(), parse_int=str, parse_float=str)
+        json.dumps(parsed, ensure_ascii=False).encode()  # refuses half of a character: no text of Unicode
     except (ValueError, RecursionError) as error:
         raise InputError(Problem(f"cannot be read as JSON ({error}).", upload.file)) from None
     listed = _list(parsed, "studies") if isinstance(parsed, dict) and "studies" in parsed else parsed

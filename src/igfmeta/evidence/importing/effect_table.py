@@ -131,7 +131,13 @@ def _add_row(
     if own["measure"] not in ("HR", "events", "median"):
         own["measure"] = "HR" if own.get("estimate") else "events" if own.get("events_exp") else ""
     if own.get("estimate") and own.get("ci_low") and not own.get("ci_level"):
-        doubts.append(("ci_level", f"{own['ci_low']} to {own['ci_high']}", "the level of the interval is not said."))
+        doubts.append(
+            (
+                "ci_level",
+                f"{own['ci_low']} to {own.get('ci_high') or 'blank'}",
+                "the level of the interval is not said.",
+            )
+        )
     out.row(place, own, doubts)
 
 

@@ -93,7 +93,7 @@ def _sources(root: Any, out: Collector) -> dict[str, tuple[str, str]]:
         names[study.get("ID", "")] = (name, study.get("YEAR", ""))
         references = study.findall("REFERENCE")
         primary = [r for r in references if r.get("PRIMARY") == "YES"] or references[:1]
-        if primary and name:
+        if primary and slug(name):
             out.source(_source(slug(name), primary[0]))
     return names
 

@@ -52,12 +52,14 @@ def read_upload(path: Path, *, sheet: str | None = None) -> Upload:
     try:
         if path.is_dir():
             return Upload(path.name, b"", _folder(path), sheet)
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path} is a device or a pipe; a file is needed here.")
         with path.open("rb") as stream:
             data = stream.read(LARGEST + 1)
     except FileNotFoundError:
         raise InputError(f"There is no file {path}.") from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
     if len(data) > LARGEST:
         raise InputError(Problem(f"is larger than {LARGEST // 10**6} MB; {PART}", path.name))
     if not data.strip():
