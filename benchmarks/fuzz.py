@@ -35,7 +35,6 @@ import pandas as pd  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import fuzz_imports  # noqa: E402
 from fuzz_inputs import ODD, Target, mutated, table  # noqa: E402
 
 from igfmeta.cli import app as command_line  # noqa: E402
@@ -392,8 +391,6 @@ TARGETS = {
     "command line": Target(2_500, call, try_call),
     "valid tables, pooled": Target(10_000, valid_table, try_pool),
     "valid evidence, pooled": Target(10_000, valid_evidence, try_pools),
-    # Seeds go by position: new targets come last.
-    **fuzz_imports.TARGETS,
 }
 
 

@@ -54,5 +54,5 @@ def test_a_page_of_a_million_texts_is_not_compared_text_by_text():
 @pytest.mark.parametrize("content", [b"\xff\xfe<\x00", b"\x80", b""])
 def test_a_page_that_is_no_text_is_said(tmp_path, content):
     (tmp_path / "r.html").write_bytes(content)
-    with pytest.raises(InputError, match="cannot be read as text|its provenance is not there"):
+    with pytest.raises(InputError, match=r"cannot be read as text|its provenance is not there"):
         verify.read_provenance(verify.read_page(tmp_path / "r.html"), "r.html")

@@ -113,7 +113,9 @@ def read_provenance(page: str, name: str) -> dict[str, Any]:
     """
     try:
         embedded: Any = json.loads(_read(page).provenance)
-        found: dict[str, Any] = {k: embedded[k] for k, kinds in _EMBEDDED.items() if isinstance(embedded[k], kinds)}
+        found: dict[str, Any] = {name: embedded[name] for name in _EMBEDDED}
+        if not all(isinstance(found[name], kinds) for name, kinds in _EMBEDDED.items()):
+            raise ValueError
         texts = [text for key in ("files", "protocols", "software") for text in found[key].values()]
         if found["protocol"] not in found["protocols"] or not all(isinstance(text, str) for text in texts):
             raise ValueError
