@@ -140,7 +140,7 @@ class Collector:
 
     def judge(self, cells: Mapping[str, str]) -> None:
         """Add a candidate row of `risk_of_bias`."""
-        self.judgements.append({name: cells.get(name, "").strip() for name in JUDGEMENT_COLUMNS})
+        self.judgements.append({name: one_line(cells.get(name, "")) for name in JUDGEMENT_COLUMNS})
 
     def skip(self, place: str, what: str, reason: str) -> None:
         """Note something that has no column."""
