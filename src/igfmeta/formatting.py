@@ -74,10 +74,11 @@ def p_value(value: float | None) -> str:
 
     Examples
     --------
-    >>> p_value(0.04321), p_value(1e-9)
-    ('p = 0.043', 'p < 0.001')
+    >>> p_value(0.04321), p_value(1e-9), p_value(0.0)
+    ('p = 0.043', 'p < 0.001', 'p < 0.001')
     """
-    shown = probability(value)
+    # A p-value of 0 is one too small for a float.
+    shown = probability(math.ulp(0.0) if value == 0 else value)
     return f"p {shown[0]} {shown[1:]}" if shown[0] in "<>" else f"p = {shown}"
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _COLUMNS = "Columns: exactly one set"
 _MODEL = "Model"
 _RANDOM = "Model random"
+_BESIDE = "Beside the pool: models of effects and of counts"
 _MULTILEVEL = "Model multilevel"
 _REGRESSION = "Meta-regression"
 _BATCH = "Many analyses in one table"
@@ -101,17 +102,30 @@ class RandomOptions:
     tau2_ci: Annotated[
         str, option("Interval of tau2: QP (Q-profile), PL (profile likelihood), none.", panel=_RANDOM)
     ] = "QP"
-    subgroup_tau2: Annotated[str, option("tau2 of the subgroups: separate or common.", panel=_RANDOM)] = "separate"
     bayes: Annotated[bool, option("Also give the Bayesian posterior.", "--bayes", panel=_RANDOM, metavar=None)] = False
     prior: Annotated[
         str | None, option('Prior of tau, such as "half-normal(0.5)"; asks for --bayes.', panel=_RANDOM)
     ] = None
+
+
+@dataclass
+class BesideOptions:
+    """What is asked beside the pool; --subgroup stands with the columns."""
+
+    subgroup_tau2: Annotated[
+        str,
+        option(
+            "tau2 of the subgroups (beta-binomial: correlation): separate, or common. Models of counts then compare "
+            "groups by a Wald test of separate fits, or by the likelihood ratio.",
+            panel=_BESIDE,
+        ),
+    ] = "separate"
     leave_one_out: Annotated[
-        bool, option("Also pool without each study.", "--leave-one-out", panel=_RANDOM, metavar=None)
+        bool, option("Also pool without each study.", "--leave-one-out", panel=_BESIDE, metavar=None)
     ] = False
     cumulative: Annotated[
         bool,
-        option("Also pool study after study, in the order of the table.", "--cumulative", panel=_RANDOM, metavar=None),
+        option("Also pool study after study, in the order of the table.", "--cumulative", panel=_BESIDE, metavar=None),
     ] = False
 
 
@@ -268,6 +282,7 @@ class FitRequest(
     MultilevelOptions,
     RobustOptions,
     GlmmOptions,
+    BesideOptions,
     RandomOptions,
     CommonOptions,
     TableOptions,

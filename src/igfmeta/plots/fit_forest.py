@@ -12,6 +12,7 @@ from igfmeta.models.results import Pooled
 from igfmeta.numerics import t_quantile
 from igfmeta.plots.forest import Forest, ForestGroup, ForestRow, ForestSummary, Triple
 from igfmeta.synthesis.fitting import FitResult, FitStudy
+from igfmeta.synthesis.models_of_fit import BETWEEN_STUDIES
 from igfmeta.synthesis.questions import PROPORTIONS
 
 
@@ -55,8 +56,12 @@ def _summary(result: FitResult, fit: Pooled, label: str, *, total: bool) -> Fore
     if posterior is not None:
         second = (scaled(posterior.mu_median), scaled(posterior.ci_lower), scaled(posterior.ci_upper))
     text = f"k = {fit.k}"
+    if fit.estimate is None:
+        text += ", no finite effect"
     if fit.tau2 is not None:
-        text += f", τ² = {f.small(fit.tau2)}, I² = {f.number(fit.i2, 0)} %"
+        text += f", τ² = {f.small(fit.tau2)}"
+    if fit.i2 is not None:
+        text += f", I² = {f.number(fit.i2, 0)} %"
     return ForestSummary(
         label=label,
         estimate=scaled(fit.estimate),
@@ -102,9 +107,12 @@ def _lines(result: FitResult) -> tuple[str, ...]:
         )
     test = result.subgroups
     if test is not None and test.q_between is not None:
+        name = {"Q": "Q", "Wald": "Wald χ²", "LR": "likelihood ratio"}[test.test]
+        variance = BETWEEN_STUDIES.get(result.model)
+        shared = f"; {variance.replace('tau2', 'τ²')} {test.tau2}" if variance else ""
         lines.append(
-            f"Between groups: Q = {f.number(test.q_between)}, df = {test.q_between_df} "
-            f"({f.p_value(test.p_between)}); tau2 {test.tau2}"
+            f"Between groups: {name} = {f.number(test.q_between)}, df = {test.q_between_df} "
+            f"({f.p_value(test.p_between)}){shared}"
         )
     if fit.pi == "none":
         lines.append(f"Pooled by {fit.method}; interval by {fit.ci}")

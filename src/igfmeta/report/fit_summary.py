@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from igfmeta import formatting as f
 from igfmeta.effects.scales import PER_TIME, label_of, null_value
 from igfmeta.models.results import Pooled
+from igfmeta.models.subgroups import SubgroupFit
 from igfmeta.report.summary import Column, SummaryTable
 from igfmeta.synthesis.fitting import FitResult, Step
+from igfmeta.synthesis.models_of_fit import BETWEEN_STUDIES
 
 
 def _cells(result: FitResult, label: str, fit: Pooled) -> tuple[str, ...]:
@@ -16,7 +20,7 @@ def _cells(result: FitResult, label: str, fit: Pooled) -> tuple[str, ...]:
     return (
         label,
         f"{fit.k}",
-        f"{_number(result, estimate)} ({_interval(result, lower, upper)})",
+        f.NOT_ESTIMABLE if estimate is None else f"{_number(result, estimate)} ({_interval(result, lower, upper)})",
         f.probability(fit.p_value if null_value(result.measure) is not None else None),
         _interval(result, pi_lower, pi_upper),
         f.small(fit.tau2, 4),
@@ -137,19 +141,47 @@ def _subgroups(result: FitResult) -> SummaryTable | None:
     if groups is None:
         return None
     rows = [_cells(result, str(level), fit) for level, fit in zip(groups.levels, groups.fits, strict=True)]
-    test = (
-        f"Between groups: Q = {f.number(groups.q_between)}, df = {groups.q_between_df}, {f.p_value(groups.p_between)}"
-    )
-    compared = test if groups.q_between is not None else "One group: nothing to compare"
-    notes = (f"{compared}; tau2 of the groups: {groups.tau2}.",)
+    notes = (f"{_between(result, groups)}.", *_unanswered(zip(groups.levels, groups.fits, strict=True)))
     return SummaryTable("Subgroups", _columns(result, "Group"), tuple(rows), frozenset(), notes)
+
+
+#: What the statistic between groups is.
+TESTS = {
+    "Q": "Q",
+    "Wald": "Wald chi-squared of the groups' own fits",
+    "LR": "likelihood ratio of an effect for each group against one for all",
+}
+
+
+def _between(result: FitResult, groups: SubgroupFit) -> str:
+    """Return the test between groups, and what their between-study variance is."""
+    compared = "Nothing to compare: fewer than two groups have an effect"
+    if groups.q_between is not None:
+        df, p = groups.q_between_df, f.p_value(groups.p_between)
+        compared = f"Between groups: {TESTS[groups.test]} = {f.number(groups.q_between)}, df = {df}, {p}"
+        fits = zip(groups.levels, groups.fits, strict=True)
+        absent = [level for level, fit in fits if fit.estimate is None and groups.test != "LR"]
+        compared += f" (without {', '.join(absent)})" if absent else ""
+    variance = BETWEEN_STUDIES.get(result.model)
+    return f"{compared}; {variance} of the groups: {groups.tau2}" if variance else compared
+
+
+def _unanswered(fits: Iterable[tuple[str, Pooled]]) -> tuple[str, ...]:
+    """Return why rows have no answer, or none to rely on; a reason that several share is said once."""
+    labels: dict[str, list[str]] = {}
+    for label, fit in fits:
+        doubtful = fit.estimate is None or not fit.converged
+        for remark in fit.remarks if doubtful else ():
+            labels.setdefault(remark, []).append(label)
+    return tuple(f"{', '.join(each)}: {remark}" for remark, each in labels.items())
 
 
 def _steps(result: FitResult, title: str, first: str, steps: tuple[Step, ...]) -> SummaryTable | None:
     if not steps:
         return None
     rows = tuple(_cells(result, step.label, step.fit) for step in steps)
-    return SummaryTable(title, _columns(result, first), rows, frozenset(), ())
+    notes = _unanswered((step.label, step.fit) for step in steps)
+    return SummaryTable(title, _columns(result, first), rows, frozenset(), notes)
 
 
 def tables(result: FitResult) -> list[SummaryTable]:

@@ -142,6 +142,7 @@ class FitResult(Drawn):
                 "df": self.subgroups.q_between_df,
                 "p_value": self.subgroups.p_between,
                 "tau2": self.subgroups.tau2,
+                "test": self.subgroups.test,
             }
         for name in ("leave_one_out", "cumulative"):
             if steps := getattr(self, name):
@@ -179,7 +180,9 @@ class FitResult(Drawn):
         fits += [("cumulative", step.label, step.fit) for step in self.cumulative]
         for kind, label, fit in fits:
             scaled = {name: self.natural(getattr(fit, name)) for name in _NATURAL}
-            yield {"kind": kind, "label": label, "k": fit.k, **scaled, "tau2": fit.tau2, "i2": fit.i2, "q": fit.q}
+            why = None if fit.estimate is not None else fit.remarks[0]
+            yield {"kind": kind, "label": label, "k": fit.k, **scaled, "tau2": fit.tau2, "i2": fit.i2, "q": fit.q,
+                   "reason": why}  # fmt: skip
 
 
 def labels_of(frame: pd.DataFrame, column: str | None) -> list[str]:

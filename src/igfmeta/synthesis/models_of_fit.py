@@ -86,6 +86,9 @@ MODELS: dict[str, FitModel] = {
 }
 MODEL_NAMES = tuple(MODELS)
 
+#: What varies between studies and in a group of them, in words; the other models have one effect, and nothing does.
+BETWEEN_STUDIES = {"random": "tau2", "glmm": "tau2", "beta-binomial": "intra-class correlation"}
+
 
 class ModelResult(Protocol):
     """What every model returns."""
