@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,10 @@ NEEDED = ("agent", "agent_class", "tumor_type", "regimen", "contrast", "outcome"
 NEEDED_OF_SOURCES = ("type", "status")
 
 _NUMBERS = frozenset(number_columns("trials"))
+
+#: A number with a comma, or with separators of thousands; which of the two a comma is cannot be told.
+_WITH_SEPARATOR = re.compile(r"^[+-]?(\d+,\d+|\d{1,3}([.,' \u00a0\u2009\u202f]\d{3})+([.,]\d+)?)$")
+SEPARATED = "holds a decimal comma or a separator of thousands; nothing was converted."
 
 #: Stands for every row of the import.
 ALL_ROWS = "every row"
@@ -183,7 +188,8 @@ class Collector:
 
     def _doubt(self, row: Mapping[str, str], problem: Problem, key: str) -> None:
         column = problem.column or ""
-        self.doubts.append(Doubt(row[key], column, self.places.get(row[key], ""), row[column], problem.message))
+        question = SEPARATED if _WITH_SEPARATOR.match(row[column]) else problem.message
+        self.doubts.append(Doubt(row[key], column, self.places.get(row[key], ""), row[column], question))
 
     def _without_source(self) -> list[Doubt]:
         """Return the rows whose source the file does not hold although it holds others."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping
 from typing import Any
 
 from igfmeta.errors import InputError, Problem
+from igfmeta.evidence.columns import MISSING
 from igfmeta.evidence.importing.candidates import TRIAL_COLUMNS, Collector
 from igfmeta.evidence.importing.uploads import Upload
 from igfmeta.evidence.importing.vocabulary import Vocabulary, slug
-from igfmeta.evidence.reading import RawTable, table_of_cells, table_of_text
+from igfmeta.evidence.importing.workbook import is_workbook, sheet_table
+from igfmeta.evidence.reading import RawTable, table_of_text
 
 #: Names of other packages and of people -> columns of the trials table; metafor, meta.
 NAMES = {
@@ -29,50 +30,25 @@ NAMES = {
 UNNAMED = ("yi", "te")
 
 
+#: Names that are known and not a column.
+BESIDE = (*UNNAMED, "vi", "sei", "sete")
+
+#: Columns of the trials table that hold what was found.
+DATA = ("estimate", "ci_low", "ci_high", "events_exp", "events_ctl", "percent_exp", "percent_ctl", "median_exp",
+        "median_ctl")  # fmt: skip
+
+
 def add(upload: Upload, vocabulary: Vocabulary, out: Collector) -> None:
     """Add the candidate rows of a table of effects, CSV or Excel."""
-    if any(name.endswith("xl/workbook.xml") for name in upload.members):
-        table = _sheet(upload)
+    if is_workbook(upload):
+        table, above = sheet_table(upload, lambda name: bool(_target(name)) or name.casefold() in BESIDE)
+        out.left_out += above
     elif upload.members:
         message = "holds neither a workbook, nor tables of AACT, nor a file *-data-rows.csv of RevMan Web."
         raise InputError(Problem(message, upload.file))
     else:
         table = table_of_text(upload.data, upload.file)
     _add_table(table, vocabulary, out)
-
-
-def _sheet(upload: Upload) -> RawTable:
-    try:
-        import openpyxl
-    except ImportError:
-        raise InputError(
-            "Reading Excel needs the extra packages of igfmeta[tables]; install them, or give CSV."
-        ) from None
-    try:
-        shown = openpyxl.load_workbook(io.BytesIO(upload.data), read_only=True, data_only=True)
-        written = openpyxl.load_workbook(io.BytesIO(upload.data), read_only=True)
-        names = list(shown.sheetnames)
-        if upload.sheet is None and len(names) > 1:
-            raise InputError(Problem(f"has the sheets {', '.join(names)}; name one by --sheet.", upload.file))
-        name = upload.sheet or names[0]
-        if name not in names:
-            raise InputError(Problem(f"has no sheet {name!r}; found are {', '.join(names)}.", upload.file))
-        cells = [list(row) for row in shown[name].iter_rows(values_only=True)]
-        formulas = [list(row) for row in written[name].iter_rows(values_only=True)]
-    except InputError:
-        raise
-    except Exception as error:
-        raise InputError(Problem(f"cannot be read as Excel ({type(error).__name__}).", upload.file)) from None
-    problems = [
-        Problem("is a formula whose value was not saved; open and save the file in a spreadsheet.", upload.file, i,
-                str(j))
-        for i, (values, texts) in enumerate(zip(cells, formulas, strict=True), start=1)
-        for j, (value, text) in enumerate(zip(values, texts, strict=True), start=1)
-        if value is None and isinstance(text, str) and text.startswith("=")
-    ]  # fmt: skip
-    if problems:
-        raise InputError(problems)
-    return table_of_cells(cells, upload.file)
 
 
 def _add_table(table: RawTable, vocabulary: Vocabulary, out: Collector) -> None:
@@ -87,22 +63,30 @@ def _add_table(table: RawTable, vocabulary: Vocabulary, out: Collector) -> None:
                         table.file)
             )  # fmt: skip
     for number, row in zip(table.numbers, table.rows, strict=True):
-        _add_row(dict(zip(table.header, row, strict=True)), columns, f"{table.file}, row {number}", vocabulary, out)
-    unused = [n for n in table.header if n and n not in columns and n.casefold() not in (*UNNAMED, "vi", "sei", "sete")]
+        cells = {name: "" if cell in MISSING else cell for name, cell in zip(table.header, row, strict=True)}
+        place = f"{table.file}, row {number}"
+        if any(text and (columns.get(name) in DATA or name.casefold() in UNNAMED) for name, text in cells.items()):
+            _add_row(cells, columns, place, vocabulary, out)
+        else:
+            what = ", ".join(text for text in cells.values() if text)
+            out.skip(place, what, "it holds no effect and no count.")
+    unused = [n for n in table.header if n and n not in columns and n.casefold() not in BESIDE]
     if unused:
         out.skip(
             table.file, f"the columns {', '.join(unused)}", "no column of the trials table is known by these names."
         )
 
 
+def _target(name: str) -> str:
+    """Return the column of the trials table that a name means, or blank."""
+    if name in TRIAL_COLUMNS:
+        return name
+    return NAMES.get(name.casefold().replace("_", "."), "") or NAMES.get(name.casefold(), "")
+
+
 def _columns(table: RawTable) -> tuple[dict[str, str], list[Problem]]:
     """Return header -> column of the trials table; two that mean the same are a problem."""
-    known: dict[str, str] = {}
-    for name in table.header:
-        target = name if name in TRIAL_COLUMNS else NAMES.get(name.casefold().replace("_", "."), "")
-        target = target or NAMES.get(name.casefold(), "")
-        if target:
-            known[name] = target
+    known = {name: target for name in table.header if (target := _target(name))}
     twice = {t for t in known.values() if list(known.values()).count(t) > 1}
     problems = [
         Problem(f"has several columns that are {t}: {', '.join(n for n, k in known.items() if k == t)}; keep one.",

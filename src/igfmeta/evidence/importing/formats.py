@@ -14,6 +14,7 @@ from igfmeta.evidence.importing.registry_rows import add_study
 from igfmeta.evidence.importing.registry_study import RegistryStudy, check_nct
 from igfmeta.evidence.importing.uploads import Upload, read_upload
 from igfmeta.evidence.importing.vocabulary import Vocabulary, normal
+from igfmeta.evidence.importing.workbook import is_workbook
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def import_upload(
         raise InputError(f"--control names a group of a registered study; {read_as}")
     if study is not None and not kind.is_registry:
         raise InputError(f"--study names one of several registered studies; {read_as}")
-    if upload.sheet is not None and not any(name.endswith("xl/workbook.xml") for name in upload.members):
+    if upload.sheet is not None and not is_workbook(upload):
         raise InputError(f"--sheet names a sheet of a workbook; {read_as}")
     out = Collector()
     kind.add(upload, vocabulary, Asked(control, study), out)
