@@ -103,7 +103,7 @@ def _imported(
     if (file is None) == (fetch is None):
         raise InputError("Give either a file or --fetch with the number of a study.")
     evidence = load_evidence(data)
-    words = Vocabulary.of(*(evidence.table(name) for name in ("agents", "tumors", "outcomes")))
+    words = Vocabulary.of(*(evidence.table(name) for name in ("agents", "tumors", "outcomes", "sources")))
     if file is not None:
         return import_file(file, words, control=control, sheet=sheet, study=study)
     from igfmeta.evidence.importing.fetch import ADDRESS, fetch_study

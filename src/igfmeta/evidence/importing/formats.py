@@ -10,6 +10,7 @@ from igfmeta.errors import InputError, Problem
 from igfmeta.evidence.importing import aact, ctgov, effect_table, references, revman5, revman_web
 from igfmeta.evidence.importing.aact_dump import holds_tables, one_study
 from igfmeta.evidence.importing.candidates import Collector, Imported
+from igfmeta.evidence.importing.duplicates import duplicates
 from igfmeta.evidence.importing.registry_rows import add_study
 from igfmeta.evidence.importing.registry_study import RegistryStudy, check_nct
 from igfmeta.evidence.importing.uploads import Upload, read_upload
@@ -115,4 +116,5 @@ def import_upload(
         raise InputError(f"--sheet names a sheet of a workbook; {read_as}")
     out = Collector()
     kind.add(upload, vocabulary, Asked(control, study), out)
+    out.doubts += duplicates(out.sources, vocabulary.known)
     return out.finished(kind.name, upload.file)

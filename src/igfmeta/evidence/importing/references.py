@@ -1,4 +1,11 @@
-"""Reference lists, RIS and PubMed's nbib, -> candidate rows of the table of sources."""
+"""Reference lists, RIS and PubMed's nbib, -> candidate rows of the table of sources.
+
+Tags are those of the RIS specification (2011), with what PubMed, Embase, Zotero and EndNote write beside it, and of the
+MEDLINE/PubMed data element descriptions of the National Library of Medicine. MEDLINE says what became of a paper: the
+publication types Retracted Publication and Expression of Concern, RIN (retraction in), EIN (erratum in), CRI (corrected
+and republished in), ECI (expression of concern in); ROF, EFR and CRF are of the notices themselves. RIS says nothing of
+it, and only words such as RETRACTED: before a title are found.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +20,13 @@ from igfmeta.evidence.importing.vocabulary import slug
 Fields = dict[str, list[str]]
 RIS_KINDS = {"JOUR": "journal_article", "JFULL": "journal_article", "EJOUR": "journal_article",
              "ABST": "conference_abstract", "CONF": "conference_abstract", "CPAPER": "conference_abstract"}  # fmt: skip
+
+
+#: Fields of MEDLINE that make a record the notice about another paper, and what it is.
+NOTICES = {"ROF": "a retraction", "EFR": "an erratum", "CRF": "a corrected republication", "ECF": "a concern"}
+
+#: Words before a title, or a type of publication, of a retracted paper.
+RETRACTED = re.compile(r"^\W*(retracted|withdrawn)( article| publication| paper)?\b\s*[:.\]\-]|^retracted publication$")
 
 
 def is_ris(upload: Upload) -> bool:
@@ -37,11 +51,18 @@ def add_ris(upload: Upload, out: Collector) -> None:
         cells = {
             "type": RIS_KINDS.get(kind, ""), "first_author": _family(one("AU", "A1")), "title": one("TI", "T1"),
             "year": one("PY", "Y1", "DA")[:4], "journal": one("JO", "T2", "JF", "JA"), "pages": pages,
-            "volume": volume + (f"({issue})" if issue else ""), "doi": _doi(one("DO")), "pmid": "",
+            "volume": volume + (f"({issue})" if issue else ""), "doi": _doi(one("DO")), "pmid": _pmid(fields),
+            "nct_id": _trials(fields), "status": "",
         }  # fmt: skip
+        words = next((text for tag in ("TI", "T1", "M3", "KW", "PT") for text in fields.get(tag, [])
+                      if RETRACTED.match(text.casefold())), "")  # fmt: skip
+        if words:
+            cells["status"] = "retracted"
         key = _add(cells, out, upload.file, number)
         place = f"line {number}"
-        out.doubts.append(Doubt(key, "status", place, "", "RIS does not say whether it was corrected or retracted."))
+        asked = "says that it was retracted; check." if words else (
+            "RIS does not say whether it was corrected or retracted.")  # fmt: skip
+        out.doubts.append(Doubt(key, "status", place, words, asked))
         if not cells["type"]:
             out.doubts.append(Doubt(key, "type", place, kind, "no kind of source of the table is this one."))
 
@@ -56,20 +77,25 @@ def add_nbib(upload: Upload, out: Collector) -> None:
         types = " ".join(fields.get("PT", [])).casefold()
         retracted = "retracted publication" in types or "RIN" in fields
         status = "retracted" if retracted else "corrected" if "EIN" in fields or "CRI" in fields else "ok"
+        concern = "ECI" in fields or "expression of concern" in types
         doi = next((v for t in ("LID", "AID") for v in fields.get(t, []) if v.endswith("[doi]")), "")
-        trials = [v.rsplit("/", 1)[-1] for v in fields.get("SI", []) if v.startswith("ClinicalTrials.gov/")]
         cells = {
             "type": "journal_article" if "journal article" in types else "", "title": one("TI"), "pmid": one("PMID"),
             "first_author": one("AU"), "year": one("DP")[:4], "journal": one("TA") or one("JT"), "pages": one("PG"),
             "volume": one("VI") + (f"({one('IP')})" if one("IP") else ""), "doi": _doi(doi.removesuffix("[doi]")),
-            "nct_id": "; ".join(trials), "status": status,
+            "nct_id": _trials(fields), "status": status,
         }  # fmt: skip
-        key = _add(cells, out, upload.file, number)
+        key, place = _add(cells, out, upload.file, number), f"line {number}"
         if not cells["type"]:
             found = "; ".join(fields.get("PT", []))
-            out.doubts.append(
-                Doubt(key, "type", f"line {number}", found, "no kind of source of the table is this one.")
-            )
+            out.doubts.append(Doubt(key, "type", place, found, "no kind of source of the table is this one."))
+        if concern and not retracted:
+            asked = "the journal expressed concern about it; the table knows ok, corrected, retracted."
+            out.doubts.append(Doubt(key, "status", place, "; ".join(fields.get("ECI", [])), asked))
+        for tag, what in NOTICES.items():
+            if tag in fields:
+                asked = f"is the notice of {what}, and no report of results."
+                out.doubts.append(Doubt(key, "type", place, "; ".join(fields[tag]), asked))
 
 
 def _family(author: str) -> str:
@@ -80,6 +106,28 @@ def _family(author: str) -> str:
 
 def _doi(text: str) -> str:
     return re.sub(r"^(https?://)?(dx\.)?doi\.org/|^doi:\s*", "", text.strip(), flags=re.IGNORECASE)
+
+
+def _pmid(fields: Fields) -> str:
+    """Return the PubMed identifier of a RIS reference: marked, behind an address, or as number of that database."""
+    texts = [
+        text for tag in ("U1", "U2", "U3", "U4", "U5", "AN", "ID", "N1", "UR", "L2") for text in fields.get(tag, [])
+    ]
+    for text in texts:
+        found = re.search(
+            r"^(\d+) ?\[pmid\]|^pmid:? ?(\d+)\b|pubmed(?:\.ncbi\.nlm\.nih\.gov)?/(\d+)", text, re.IGNORECASE
+        )
+        if found:
+            return next(group for group in found.groups() if group)
+    database = " ".join(text for tag in ("DB", "DP") for text in fields.get(tag, [])).casefold()
+    number = next(iter(fields.get("AN", [])), "")
+    return number if number.isdecimal() and ("pubmed" in database or "medline" in database) else ""
+
+
+def _trials(fields: Fields) -> str:
+    """Return the registered trials that a reference names in identifiers, keywords, title or abstract of MEDLINE."""
+    texts = [text for tag in ("SI", "KW", "N1", "AN", "C1") for text in fields.get(tag, [])]
+    return "; ".join(dict.fromkeys(each for text in texts for each in re.findall(r"\bNCT\d{8}\b", text)))
 
 
 def _add(cells: dict[str, str], out: Collector, file: str, number: int) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from igfmeta.evidence.importing.duplicates import known_sources
 
 #: Words that make a title mean less or more than the outcome it names.
 NARROWING = re.compile(r"\b(subgroup|subset|stratum|biomarker|positive|negative|mutant|mutation|wild type|high|low)\b")
@@ -44,17 +46,20 @@ def narrowing(text: str) -> str:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Names by key: what the tables of the evidence call agents, tumours and outcomes."""
+    """Names by key: what the tables of the evidence call agents, tumours and outcomes; `known` names its sources."""
 
     agents: Mapping[str, tuple[str, ...]]
     classes: Mapping[str, str]
     tumors: Mapping[str, tuple[str, ...]]
     outcomes: Mapping[str, tuple[str, ...]]
     kinds: Mapping[str, str]
+    known: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, agents: Sequence[Any], tumors: Sequence[Any], outcomes: Sequence[Any]) -> Vocabulary:
-        """Return the vocabulary of rows of the three tables."""
+    def of(
+        cls, agents: Sequence[Any], tumors: Sequence[Any], outcomes: Sequence[Any], sources: Sequence[Any] = ()
+    ) -> Vocabulary:
+        """Return the vocabulary of rows of the tables."""
         return cls(
             agents={r["agent"]: _names(re.sub(r"\(.*?\)", "", r["label"]), r["agent"], *r["code_names"].split(";"))
                     for r in agents},
@@ -63,6 +68,7 @@ class Vocabulary:
                     if r["tumor_type"] not in ("other", "mixed_solid")},
             outcomes={r["outcome"]: _names(r["label"], r["outcome"]) for r in outcomes},
             kinds={r["outcome"]: r["kind"] for r in outcomes},
+            known=known_sources(sources),
         )  # fmt: skip
 
     def agent(self, texts: Iterable[str]) -> tuple[str, ...]:
