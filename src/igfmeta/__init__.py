@@ -19,6 +19,7 @@ from igfmeta.version import __version__
 if TYPE_CHECKING:
     from igfmeta.bayes.averaging import average_models
     from igfmeta.evidence import load_evidence
+    from igfmeta.evidence.importing import import_candidates
     from igfmeta.synthesis.audit.run import audit
     from igfmeta.synthesis.averages import average
     from igfmeta.synthesis.bias import BiasOptions
@@ -35,9 +36,11 @@ if TYPE_CHECKING:
     from igfmeta.synthesis.regress import regress
     from igfmeta.synthesis.risk import risk
     from igfmeta.synthesis.robust import robust
+    from igfmeta.synthesis.survival_curves import survival_curves as km
     from igfmeta.synthesis.triangulation import triangulate
 
-#: Public names and where they live; loaded when first used, so that `import igfmeta` costs nothing.
+#: Public names and where they live (`module`, or `module:name` under another name); loaded when first used, so that
+#: `import igfmeta` costs nothing.
 _WHERE = {
     "BiasOptions": "igfmeta.synthesis.bias",
     "Columns": "igfmeta.synthesis.inputs",
@@ -50,8 +53,10 @@ _WHERE = {
     "fit": "igfmeta.synthesis.fitting",
     "fit_with": "igfmeta.synthesis.models_of_fit",
     "hierarchy": "igfmeta.synthesis.hierarchy",
+    "import_candidates": "igfmeta.evidence.importing",
     "influence": "igfmeta.synthesis.checks",
     "joint": "igfmeta.synthesis.joint",
+    "km": "igfmeta.synthesis.survival_curves:survival_curves",
     "load_evidence": "igfmeta.evidence",
     "multilevel": "igfmeta.synthesis.multilevel",
     "pool": "igfmeta.synthesis.pooling",
@@ -81,8 +86,10 @@ __all__ = [
     "fit",
     "fit_with",
     "hierarchy",
+    "import_candidates",
     "influence",
     "joint",
+    "km",
     "load_evidence",
     "multilevel",
     "pool",
@@ -97,7 +104,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module 'igfmeta' has no attribute {name!r}")
-    return getattr(import_module(_WHERE[name]), name)
+    module, _, other = _WHERE[name].partition(":")
+    return getattr(import_module(module), other or name)
 
 
 def __dir__() -> list[str]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from importlib import resources
 from pathlib import Path
 
+import jsonschema
 import pytest
+
+import igfmeta as im
 
 FILES = Path(__file__).parents[1] / "evidence" / "importing" / "files"
 
@@ -21,11 +26,31 @@ def test_candidates_sources_and_what_to_settle(run, tmp_path):
     assert "NCT09000001" in sources.read_text()
 
 
+@pytest.mark.parametrize(
+    "name", ["NCT09000001.json", "NCT09000002.json", "aact", "review.rm5", "references.ris", "metafor.csv"]
+)
+def test_json_is_as_its_schema_says(run, name):
+    schema = json.loads(resources.files("igfmeta").joinpath("schemas/import.schema.json").read_text())
+    status, out, err = run("import", FILES / name, "--format", "json")
+    assert status == 0, err
+    jsonschema.validate(json.loads(out), schema)
+
+
 def test_json_has_everything(run):
     status, out, _ = run("import", FILES / "review.rm5", "--format", "json")
     assert status == 0
     found = json.loads(out)
-    assert set(found) == {"format", "file", "rows", "sources", "ambiguous", "left_out", "risk_of_bias", "review"}
+    assert found["sha256"] == hashlib.sha256((FILES / "review.rm5").read_bytes()).hexdigest()
+    assert set(found) - {"igfmeta", "sha256"} == {
+        "format",
+        "file",
+        "rows",
+        "sources",
+        "ambiguous",
+        "left_out",
+        "risk_of_bias",
+        "review",
+    }
 
 
 def test_completed_candidates_load_as_evidence(run, tmp_path):
@@ -116,3 +141,16 @@ def test_one_study_of_many(run):
     status, _, err = run("import", "--fetch", "NCT09000002", "--study", "NCT09000002")
     assert status == 2
     assert "--fetch gives one" in err
+
+
+def test_from_python_as_from_the_command(run, tmp_path):
+    _, out, _ = run("import", FILES / "NCT09000002.json", "--format", "json")
+    found = im.import_candidates(FILES / "NCT09000002.json")
+    assert found.to_dict() == json.loads(out)
+    assert found.to_frame()["row_id"].tolist() == [row["row_id"] for row in found.rows]
+    assert im.import_candidates(FILES / "references.ris").to_frame()["source_id"].iloc[0] == "smith2001"
+    (tmp_path / "a.csv").write_text("study,HR,lower,upper\n<script>,0.8,0.66,0.97\n")
+    shown = im.import_candidates(tmp_path / "a.csv", data=im.load_evidence())._repr_html_()
+    assert "<script>" not in shown
+    assert "0.66" in shown
+    assert "To settle" in shown

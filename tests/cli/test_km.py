@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from importlib import resources
 
+import jsonschema
 import pytest
+
+import igfmeta as im
 
 POINTS = "arm,time,surv\nnew,2,0.9\nnew,6,0.7\nnew,9,0.6\nold,1,0.8\nold,4,0.5\nold,7,0.3\n"
 RISK = "arm,time,at_risk\nnew,0,20\nnew,5,18\nold,0,20\nold,5,9\n"
@@ -35,6 +39,21 @@ def test_the_answer_as_json_with_figure_and_people(run, files, tmp_path):
     assert status == 0
     assert out.splitlines()[0] == "arm,treat,time,status"
     assert len(out.splitlines()) == 41
+
+
+@pytest.mark.parametrize("options", [["--control", "old"], [], ["--events", "new=8", "--level", "0.9"]])
+def test_json_is_as_its_schema_says(run, files, options):
+    schema = json.loads(resources.files("igfmeta").joinpath("schemas/km.schema.json").read_text())
+    status, out, err = run("km", files[0], "--at-risk", files[1], *options, "--format", "json")
+    assert status == 0, err
+    jsonschema.validate(json.loads(out), schema)
+
+
+def test_from_python_as_from_the_command(run, files):
+    _, out, _ = run("km", files[0], "--at-risk", files[1], "--control", "old", "--format", "json")
+    found = im.km(*files, control="old")
+    assert found.to_dict() == json.loads(out)
+    assert "<svg" in found._repr_html_()
 
 
 def test_the_table_names_its_doubts(run, files):

@@ -96,14 +96,11 @@ def _imported(
     study: str | None,
 ) -> Imported:
     from igfmeta.evidence import load_evidence
-    from igfmeta.evidence.importing import import_file
-    from igfmeta.evidence.importing.formats import import_upload
-    from igfmeta.evidence.importing.vocabulary import Vocabulary
+    from igfmeta.evidence.importing.formats import import_file, import_upload, vocabulary_of
 
     if (file is None) == (fetch is None):
         raise InputError("Give either a file or --fetch with the number of a study.")
-    evidence = load_evidence(data)
-    words = Vocabulary.of(*(evidence.table(name) for name in ("agents", "tumors", "outcomes", "sources")))
+    words = vocabulary_of(load_evidence(data))
     if file is not None:
         return import_file(file, words, control=control, sheet=sheet, study=study)
     from igfmeta.evidence.importing.fetch import ADDRESS, fetch_study

@@ -16,6 +16,7 @@ from igfmeta.errors import InputError, NothingToPool, Problem, check_choice, che
 from igfmeta.evidence.reading import RawTable, read_table
 from igfmeta.numerics import t_quantile
 from igfmeta.synthesis.display import Pictured
+from igfmeta.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,6 +73,7 @@ class SurvivalCurves(Pictured):
     def to_dict(self) -> dict[str, Any]:
         """Return every number, under the names that tables use."""
         out: dict[str, Any] = {
+            "igfmeta": __version__,
             "title": self.title,
             "method": {"reconstruction": "Guyot 2012", "ties": self.ties, "conf_type": self.conf_type,
                        "level": self.level, "tau": self.tau, "heights": self.heights},
@@ -158,10 +160,33 @@ def survival_curves(
     conf_type : {"log", "log-log", "plain"}
     level : float
 
+    Returns
+    -------
+    SurvivalCurves
+        Its `to_frame()` has the individual times; draws itself in a notebook.
+
     Raises
     ------
     InputError
         Tables that cannot be used; all problems at once.
+
+    References
+    ----------
+    Guyot P, Ades AE, Ouwens MJNM, Welton NJ (2012). Enhanced secondary analysis of survival data: reconstructing the
+    data from published Kaplan-Meier survival curves. BMC Med Res Methodol 12:9.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     points, at_risk = Path(folder, "points.csv"), Path(folder, "at_risk.csv")
+    ...     _ = points.write_text("arm,time,surv\\nnew,2,0.9\\nnew,6,0.7\\nold,1,0.8\\nold,4,0.5\\n")
+    ...     _ = at_risk.write_text("arm,time,at_risk\\nnew,0,20\\nold,0,20\\n")
+    ...     curves = survival_curves(points, at_risk, control="old")
+    >>> [(arm.name, arm.found.n, arm.found.events) for arm in curves.arms]
+    [('new', 20, 6), ('old', 20, 10)]
+    >>> f"{curves.to_dict()['comparison']['estimate']:.2f}"
+    '0.16'
     """
     level, ties = check_level(level), check_choice("ties", ties, TIES)
     conf_type = check_choice("conf_type", conf_type, CONF_TYPES)

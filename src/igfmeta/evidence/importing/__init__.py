@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from igfmeta.evidence.importing.candidates import Doubt, Imported, LeftOut
-from igfmeta.evidence.importing.formats import FORMATS, import_file
+from igfmeta.evidence.importing.formats import FORMATS, import_candidates, import_file
 
-__all__ = ["FORMATS", "Doubt", "Imported", "LeftOut", "import_file"]
+__all__ = ["FORMATS", "Doubt", "Imported", "LeftOut", "import_candidates", "import_file"]

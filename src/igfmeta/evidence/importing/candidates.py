@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from igfmeta.errors import Problem
 from igfmeta.evidence.checks import within_rows
@@ -14,6 +14,10 @@ from igfmeta.evidence.reading import RawTable
 from igfmeta.evidence.schema import TABLES, number_columns
 from igfmeta.evidence.validation import typed_rows
 from igfmeta.text import one_line
+from igfmeta.version import __version__
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TRIAL_COLUMNS = tuple(TABLES["trials"].model_fields)
 SOURCE_COLUMNS = tuple(TABLES["sources"].model_fields)
@@ -81,12 +85,15 @@ class Imported:
     Attributes
     ----------
     format, file : str
+        What it was read as, and the name of what was read.
     rows, sources, judgements : tuple of mapping
         Candidate rows of `trials`, `sources` and `risk_of_bias`: column -> cell, every column of the table.
     doubts : tuple of Doubt
     left_out : tuple of LeftOut
     settings : tuple of ReviewSettings
         What a review used, analysis by analysis.
+    sha256 : str
+        Of the bytes that were read.
     """
 
     format: str
@@ -97,12 +104,27 @@ class Imported:
     left_out: tuple[LeftOut, ...]
     judgements: tuple[Mapping[str, str], ...] = ()
     settings: tuple[ReviewSettings, ...] = ()
+    sha256: str = ""
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the candidate rows of `trials`, or of `sources` where there are none, every cell as text."""
+        import pandas as pd
+
+        rows, columns = (self.rows, TRIAL_COLUMNS) if self.rows else (self.sources, SOURCE_COLUMNS)
+        return pd.DataFrame(list(rows), columns=list(columns), dtype="str")
+
+    def _repr_html_(self) -> str:
+        from igfmeta.evidence.importing.shown import html
+
+        return html(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything, for JSON."""
         return {
+            "igfmeta": __version__,
             "format": self.format,
             "file": self.file,
+            "sha256": self.sha256,
             "rows": [dict(row) for row in self.rows],
             "sources": [dict(row) for row in self.sources],
             "ambiguous": [vars(each) for each in self.doubts],

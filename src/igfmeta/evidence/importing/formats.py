@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from igfmeta.errors import InputError, Problem
+from igfmeta.evidence import Evidence, load_evidence
 from igfmeta.evidence.importing import aact, ctgov, effect_table, references, revman5, revman_web
 from igfmeta.evidence.importing.aact_dump import holds_tables, one_study
 from igfmeta.evidence.importing.candidates import Collector, Imported
@@ -117,4 +118,64 @@ def import_upload(
     out = Collector()
     kind.add(upload, vocabulary, Asked(control, study), out)
     out.doubts += duplicates(out.sources, vocabulary.known)
-    return out.finished(kind.name, upload.file)
+    return replace(out.finished(kind.name, upload.file), sha256=upload.fingerprint())
+
+
+def vocabulary_of(evidence: Evidence) -> Vocabulary:
+    """Return the words by which files are read: what the tables of the evidence call things."""
+    return Vocabulary.of(*(evidence.table(name) for name in ("agents", "tumors", "outcomes", "sources")))
+
+
+def import_candidates(
+    path: str | Path,
+    *,
+    data: str | Path | Evidence | None = None,
+    control: str | None = None,
+    sheet: str | None = None,
+    study: str | None = None,
+) -> Imported:
+    """Return candidate rows of a registry record, a review, a reference list or a table of effects.
+
+    Nothing is guessed: what is ambiguous is listed in `doubts` and left blank, what no column holds in `left_out`, and
+    every row carries `use` = exclude until a person has compared it with its source.
+
+    Parameters
+    ----------
+    path : path
+        JSON of ClinicalTrials.gov (API version 2), a folder or zip of AACT tables, RevMan 5 (`.rm5`) or a RevMan Web
+        data package, RIS, PubMed nbib, or CSV and Excel named as in metafor, meta or the evidence; told apart by
+        content.
+    data : path or Evidence, optional
+        Evidence whose tables name agents, tumours, outcomes and known sources. Default: the shipped evidence.
+    control : str, optional
+        Title of the group that is the control, where a record does not say.
+    sheet : str, optional
+        Of a workbook with several.
+    study : str, optional
+        Only this registered study, NCT and eight digits; tables of AACT may then be of any size.
+
+    Returns
+    -------
+    Imported
+        Its `to_frame()` has the candidates; draws itself in a notebook.
+
+    Raises
+    ------
+    InputError
+        A file that cannot be read as what it is; an option that its format does not have.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "results.csv")
+    ...     _ = path.write_text("study,HR,lower,upper,endpoint\\nSmith 2001,0.8,0.66,0.97,Overall survival\\n")
+    ...     found = import_candidates(path)
+    >>> found.to_frame().loc[0, ["outcome", "estimate", "use"]].tolist()
+    ['os', '0.8', 'exclude']
+    >>> [doubt.question for doubt in found.doubts if doubt.column == "ci_level"]
+    ['the level of the interval is not said.']
+    """
+    evidence = data if isinstance(data, Evidence) else load_evidence(data)
+    return import_file(path, vocabulary_of(evidence), control=control, sheet=sheet, study=study)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import zipfile
 from collections.abc import Mapping
@@ -28,6 +29,15 @@ class Upload:
     def text(self) -> str:
         """Return the file as text."""
         return as_text(self.data, self.file)
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of the file; of a folder, of the names and contents of its files in order."""
+        if self.data:
+            return hashlib.sha256(self.data).hexdigest()
+        total = hashlib.sha256()
+        for name, content in sorted(self.members.items()):
+            total.update(f"{name}\0{len(content)}\0".encode() + content)
+        return total.hexdigest()
 
 
 def as_text(data: bytes, file: str) -> str:
