@@ -70,7 +70,7 @@ def test_the_table_names_its_doubts(run, files):
     [
         (POINTS, RISK, ["--control", "nobody"], "control named the arm 'nobody'"),
         (POINTS, RISK, ["--events", "new"], "accepted is ARM=NUMBER"),
-        (POINTS, RISK, ["--ties", "exact"], "ties was 'exact'"),
+        (POINTS, RISK, ["--control", "old", "--ties", "exact"], "ties was 'exact'"),
         (POINTS, RISK, ["--level", "95"], "level was 95"),
         (POINTS, RISK, ["--tau", "99"], "tau was 99"),
         (POINTS, RISK, ["--format", "xml"], "--format was 'xml'"),

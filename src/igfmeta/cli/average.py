@@ -10,6 +10,7 @@ import typer
 from igfmeta.cli.output import emit, rendered
 from igfmeta.cli.request import takes
 from igfmeta.cli.study_request import StudyRequest, save_all
+from igfmeta.cli.unheard import Needs, refuse_unheard
 from igfmeta.errors import check_choice
 
 FORMATS = ("table", "json", "csv", "markdown")
@@ -24,6 +25,7 @@ def _option(text: str, metavar: str = "NAME") -> Any:
 def average(
     request: StudyRequest,
     *,
+    context: typer.Context,
     bias: Annotated[
         str,
         _option(
@@ -58,6 +60,12 @@ def average(
     from igfmeta.synthesis.averages import average_in
 
     shape = check_choice("--format", output_format, FORMATS)
+    refuse_unheard(
+        context,
+        *request.needs_of_table(),
+        Needs(("pi",), False, "a frequentist prediction interval, which average does not give"),
+        Needs(("favours", "peese_scale"), bias == "psma", "--bias psma: the other sets have no side and no PEESE"),
+    )
     result = average_in(
         request.sets(),
         request.methods(),

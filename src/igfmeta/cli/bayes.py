@@ -12,6 +12,7 @@ import typer
 from igfmeta.cli.output import Shown, emit, rendered
 from igfmeta.cli.request import Many, several, takes
 from igfmeta.cli.sampling import Drawn, sampling
+from igfmeta.cli.unheard import refuse_unheard
 from igfmeta.errors import InputError, check_choice, listed
 from igfmeta.files import check_place
 
@@ -131,6 +132,7 @@ def priors_of(texts: list[str] | None) -> dict[str, TauPrior]:
 def bayes(
     request: HierarchyRequest,
     *,
+    context: typer.Context,
     output_format: Annotated[
         str, typer.Option("--format", help="table, json, csv or markdown.", metavar="NAME")
     ] = "table",
@@ -159,6 +161,7 @@ def bayes(
     from igfmeta.report.hierarchy_summary import tables
 
     shape = check_choice("--format", output_format, FORMATS)
+    refuse_unheard(context, request.needs_of_sampling(mcmc=request.mcmc))
     if save is not None:
         if not request.mcmc:
             raise InputError("--save writes the draws of --mcmc, which was not given; --format json has the summaries.")

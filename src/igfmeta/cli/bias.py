@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from igfmeta.cli.output import emit, rendered
 from igfmeta.cli.request import Many, several, takes
 from igfmeta.cli.study_request import StudyRequest, plots_of, save_all
-from igfmeta.errors import InputError, check_choice
+from igfmeta.cli.unheard import Needs, refuse_unheard
+from igfmeta.errors import InputError, check_choice, listed
 from igfmeta.models.bias.names import SELECTIONS, TEST_WORDS
+
+if TYPE_CHECKING:
+    from igfmeta.synthesis.bias import BiasOptions
 
 FORMATS = ("table", "json", "csv", "markdown")
 PLOTS = ("funnel", "trim-fill", "radial", "labbe", "qq", "drapery", "weights")
@@ -38,10 +42,35 @@ def numbers(option: str, text: str | None) -> tuple[float, ...] | None:
         raise InputError(f"{option} was {text!r}; accepted are numbers parted by commas, such as 0.025,0.5.") from None
 
 
+def _refuse_unheard(context: typer.Context, options: BiasOptions) -> None:
+    """Refuse options of parts that `--show` leaves out, and of selection models that are not fitted."""
+    from igfmeta.models.bias.selection.registry import WEIGHTS
+
+    def part(name: str, *options_of: str) -> Needs:
+        return Needs(options_of, name in options.parts, f"the part {name}, which --show leaves out")
+
+    selected = "selection" in options.parts
+    weakening = [name for name, weight in WEIGHTS.items() if weight.takes_precision]
+    refuse_unheard(
+        context,
+        part("tests", "test"),
+        part("adjusted", "side"),
+        part("significance", "target"),
+        part("selection", "selection", "steps", "weights", "alternative", "precision"),
+        Needs(("steps", "weights"), not selected or "step" in options.selection, "--selection step"),
+        Needs(
+            ("precision",),
+            not selected or any(name in weakening for name in options.selection),
+            f"--selection {listed(weakening)}",
+        ),
+    )
+
+
 @takes(StudyRequest)
 def bias(
     request: StudyRequest,
     *,
+    context: typer.Context,
     show: Annotated[Many, _option("Parts: tests, adjusted, selection, copas, significance. Default: all.")] = None,
     test: Annotated[Many, _option(f"Tests of asymmetry: {TEST_WORDS}. Default: all that the data allow.")] = None,
     selection: Annotated[Many, _option(f"Selection models: {', '.join(SELECTIONS)}. Default: all.")] = None,
@@ -90,7 +119,9 @@ def bias(
         side=side,
         target=target,
         force=force,
-    )
+    ).checked()
+    _refuse_unheard(context, options)
+    refuse_unheard(context, *request.needs_of_table(sizes=True))
     result = bias_in(request.sets(), request.methods(), options)
     if figure is not None:
         from igfmeta.plots.bias_figures import figures

@@ -10,6 +10,7 @@ import typer
 from igfmeta.cli.fit_batch import fit_batch, refuse_without_batch
 from igfmeta.cli.fit_options import FitRequest, TableOptions, flag
 from igfmeta.cli.request import takes
+from igfmeta.cli.unheard import refuse_unheard, was_written, written
 from igfmeta.errors import InputError, check_choice
 
 if TYPE_CHECKING:
@@ -63,15 +64,15 @@ def fit(
 
     given = _given(context)
     if request.batch is not None:
-        shape = output_format if _was_written(context, "output_format") else None
-        fit_batch(request, data, given=_written(context), shape=shape, output=output)
+        shape = output_format if was_written(context, "output_format") else None
+        fit_batch(request, data, given=written(context), shape=shape, output=output)
         return
     refuse_without_batch(given)
     shape = check_choice("--format", output_format, FORMATS)
     model = check_choice("--model", request.model, models.MODEL_NAMES)
     models.refuse_unheeded(model, given, written=flag)
     columns = request.columns()
-    columns.form()
+    refuse_unheard(context, *request.needs(columns.form(), figure=figure is not None))
     table = read_columns(data, numeric=list(columns.given().values()), text=request.labels())
     result = models.fit_with(model, table, columns, **request.options(given))
     before = forest_text(result) if shape == "table" else ()
@@ -88,16 +89,7 @@ def _given(context: typer.Context) -> list[str]:
     from dataclasses import fields
 
     columns = {f.name for f in fields(TableOptions)} - {"study", "subgroup"}
-    return [name for name in _written(context) if name not in columns | _OF_THE_COMMAND]
-
-
-def _written(context: typer.Context) -> list[str]:
-    return [name for name in context.params if _was_written(context, name)]
-
-
-def _was_written(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
+    return [name for name in written(context) if name not in columns | _OF_THE_COMMAND]
 
 
 def _save_forest(result: ModelResult, model: str, path: Path) -> None:
@@ -106,8 +98,8 @@ def _save_forest(result: ModelResult, model: str, path: Path) -> None:
     drawn = forest_of(result)
     if drawn is None:
         raise InputError(f"--forest was given; a fit by model {model} has no forest plot.")
-    for written in Forests((("fit", drawn),)).save(path):
-        typer.echo(f"Written: {written}", err=True)
+    for place in Forests((("fit", drawn),)).save(path):
+        typer.echo(f"Written: {place}", err=True)
 
 
 def _save_figure(result: ModelResult, model: str, path: Path) -> None:

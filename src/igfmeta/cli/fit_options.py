@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from igfmeta.cli.unheard import Needs
 from igfmeta.synthesis.models_of_fit import MODELS
 
 if TYPE_CHECKING:
@@ -253,6 +254,14 @@ class RegressionOptions:
         option("Moderator along which --figure draws. Default: the first number.", panel=_REGRESSION),
     ] = None
 
+    def needs_of_regression(self, *, figure: bool) -> tuple[Needs, ...]:
+        """Return which of these options say nothing without another."""
+        return (
+            Needs(("seed",), self.permute is not None, "--permute"),
+            Needs(("adjust",), bool(self.contrasts), "--contrasts"),
+            Needs(("along",), figure, "--figure"),
+        )
+
 
 @dataclass
 class BatchOptions:
@@ -301,8 +310,17 @@ class FitRequest(
         from igfmeta.synthesis.formula_design import variables
 
         named = columns_of(self.random or [], self.mods, self.cluster)
-        named += [] if self.scale_mods is None else variables(self.scale_mods)
+        named += [] if self.scale_mods is None else variables(self.scale_mods, "scale_mods")
         return [name for name in (self.study, self.subgroup, *named) if name is not None]
+
+    def needs(self, form: str, *, figure: bool) -> tuple[Needs, ...]:
+        """Return which options say nothing beside the others and the columns; `form` is that of the columns."""
+        return (
+            Needs(("ci_level",), form == "estimates with intervals", "columns of intervals (--lower, --upper)"),
+            Needs(("zero_cells",), form.startswith("events"), "columns of events"),
+            Needs(("subgroup_tau2",), self.subgroup is not None, "--subgroup"),
+            *self.needs_of_regression(figure=figure),
+        )
 
     def options(self, names: Iterable[str]) -> dict[str, Any]:
         """Return the values of the options with these names."""

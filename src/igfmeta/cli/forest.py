@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from igfmeta.cli.pool import needs_of_pool
 from igfmeta.cli.request import Request, several, takes
+from igfmeta.cli.unheard import Needs, refuse_unheard
 
 if TYPE_CHECKING:
     from igfmeta.synthesis.results import PoolResult
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 def forest(
     request: Request,
     *,
+    context: typer.Context,
     output: Annotated[Path, typer.Option("--output", "-o", help="The figure: .svg, .pdf, .png, .html or .txt.")],
     bayes: Annotated[bool, typer.Option(help="Draw the posterior beside each pooled effect.")] = True,
     left: Annotated[
@@ -28,7 +31,10 @@ def forest(
     ] = None,
 ) -> None:
     """Draw the forest plots of a selection; with several outcomes, one file for each."""
-    save_forests(request.pool(), output, bayes=bayes, left=several(left), right=several(right))
+    refuse_unheard(context, Needs(("prior",), bayes, "the posterior, which --no-bayes leaves out"))
+    result = request.pool()
+    refuse_unheard(context, *needs_of_pool(request, result))
+    save_forests(result, output, bayes=bayes, left=several(left), right=several(right))
 
 
 def save_forests(result: PoolResult, path: Path, **options: Any) -> None:

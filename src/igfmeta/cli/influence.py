@@ -10,6 +10,7 @@ import typer
 from igfmeta.cli.output import emit, rendered
 from igfmeta.cli.request import takes
 from igfmeta.cli.study_request import StudyRequest, plots_of, save_all
+from igfmeta.cli.unheard import Needs, refuse_unheard
 from igfmeta.errors import check_choice
 
 FORMATS = ("table", "json", "csv", "markdown")
@@ -20,6 +21,7 @@ _PANEL = "Influence"
 def influence(
     request: StudyRequest,
     *,
+    context: typer.Context,
     cluster: Annotated[
         str | None,
         typer.Option(
@@ -62,6 +64,11 @@ def influence(
     shape = check_choice("--format", output_format, FORMATS)
     plots = plots_of(plot, figure, "panel")
     request.refuse_prior()
+    refuse_unheard(
+        context,
+        Needs(("seed",), gosh or subsets is not None, "--gosh or --subsets"),
+        *request.needs_of_table(year=cumulative == "year"),
+    )
     result = influence_in(
         request.sets(cluster=cluster),
         request.methods(),

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from igfmeta.cli.unheard import Needs, refuse_unheard
 from igfmeta.errors import InputError, check_choice
 
 FORMATS = ("table", "json", "csv", "markdown")
@@ -30,6 +31,7 @@ def events_of(given: list[str] | None) -> dict[str, int]:
 
 
 def km(
+    context: typer.Context,
     points: Annotated[Path, typer.Argument(help="Table with the columns arm, time, surv: points of the curves.")],
     at_risk: Annotated[
         Path, typer.Option("--at-risk", help="Table with the columns arm, time, at_risk, as printed.", metavar="FILE")
@@ -66,6 +68,7 @@ def km(
     from igfmeta.synthesis.survival_curves import survival_curves
 
     shape = check_choice("--format", output_format, FORMATS)
+    refuse_unheard(context, Needs(("ties",), control is not None, "--control: it is of the hazard ratio"))
     if figure is not None:
         from igfmeta.plots.canvas import check_suffix
 

@@ -11,6 +11,7 @@ import typer
 from igfmeta.cli.fit_options import RegressionOptions
 from igfmeta.cli.output import rendered
 from igfmeta.cli.request import Weighted, takes
+from igfmeta.cli.unheard import refuse_unheard
 from igfmeta.errors import InputError, check_choice
 
 FORMATS = ("table", "json", "csv", "markdown")
@@ -57,6 +58,7 @@ class RegressRequest(RegressionOptions, Weighted):
 def regress(
     request: RegressRequest,
     *,
+    context: typer.Context,
     output_format: Annotated[
         str, typer.Option("--format", help="table, json, csv or markdown.", rich_help_panel=_OUTPUT)
     ] = "table",
@@ -77,6 +79,7 @@ def regress(
     shape = check_choice("--format", output_format, FORMATS)
     if request.mods is None:
         raise InputError("--mods is missing: a formula of moderators, such as '~ C(tumor_group) + year'.")
+    refuse_unheard(context, *request.needs_of_regression(figure=figure is not None))
     if figure is not None:
         check_suffix(figure)
     names = [f.name for f in fields(RegressRequest) if f.name not in {s.name for s in fields(Weighted)} | {"mods"}]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from igfmeta.cli.request import Many, several, takes
+from igfmeta.cli.unheard import Needs, refuse_unheard
 from igfmeta.errors import InputError, check_choice
 
 if TYPE_CHECKING:
@@ -143,6 +144,7 @@ def sds_of(given: list[str] | None) -> dict[str, str]:
 def risk(
     request: RiskRequest,
     *,
+    context: typer.Context,
     output_format: Annotated[str, typer.Option("--format", help="table, json, csv, markdown or html.")] = "table",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead.")] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Also every row that is in no pool, and why.")] = False,
@@ -155,6 +157,11 @@ def risk(
     from igfmeta.cli.output import emit
 
     shape = check_choice("--format", output_format, FORMATS)
+    refuse_unheard(
+        context,
+        Needs(("seed",), request.by is not None, "--by cancer: it is of the hierarchical model"),
+        Needs(("explain",), shape not in ("json", "csv"), "a format for readers; json has it all"),
+    )
     if forest is not None:
         from igfmeta.plots.files import check_suffix
 

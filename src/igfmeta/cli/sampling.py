@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from igfmeta.cli.request import Weighted
+from igfmeta.cli.unheard import Needs
 
 if TYPE_CHECKING:
     from igfmeta.bayes.mcmc.sampling import Plan
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 def sampling(text: str, metavar: str = "NUMBER") -> Any:
     """Return an option of the panel on sampling."""
     return typer.Option(help=text, rich_help_panel="Sampling by PyMC", metavar=metavar)
+
+
+#: Options that say nothing where PyMC does not draw.
+SAMPLING = ("draws", "tune", "chains", "cores", "target_accept", "sampler")
 
 
 @dataclass
@@ -30,6 +35,10 @@ class Drawn(Weighted):
     cores: Annotated[int, sampling("Chains sampled at once.")] = 2
     target_accept: Annotated[float, sampling("Nearer to 1: smaller steps, fewer divergences.")] = 0.95
     sampler: Annotated[str | None, sampling("pymc or nutpie. Default: nutpie where it is installed.", "NAME")] = None
+
+    def needs_of_sampling(self, *, mcmc: bool) -> Needs:
+        """Return that these options, the seed apart, say nothing where PyMC is not asked for."""
+        return Needs(SAMPLING, mcmc, "--mcmc")
 
     def plan(self) -> Plan:
         """Return how to sample; a progress bar where a person looks on."""

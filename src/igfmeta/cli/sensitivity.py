@@ -11,6 +11,7 @@ import typer
 from igfmeta.cli.output import emit, rendered
 from igfmeta.cli.request import takes
 from igfmeta.cli.study_request import StudyRequest, save_all
+from igfmeta.cli.unheard import refuse_unheard
 from igfmeta.errors import NothingToPool, check_choice
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ FORMATS = ("table", "json", "csv", "markdown")
 def sensitivity(
     request: StudyRequest,
     *,
+    context: typer.Context,
     risk: Annotated[
         str | None,
         typer.Option(
@@ -42,6 +44,7 @@ def sensitivity(
     from igfmeta.synthesis.sensitivity import sensitivity_in
 
     shape = check_choice("--format", output_format, FORMATS)
+    refuse_unheard(context, *request.needs_of_table())
     sets = request.sets(risk=risk)
     result = sensitivity_in(sets, request.methods(), variants=other_uses(request), prior=request.prior)
     if figure is not None:

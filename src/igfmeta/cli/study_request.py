@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from igfmeta.cli.request import Many, Request, several
+from igfmeta.cli.unheard import Needs
 from igfmeta.errors import InputError, listed
 
 if TYPE_CHECKING:
@@ -185,6 +186,29 @@ class StudyRequest(Request):
         if self.subgroup is None:
             return (set_of_table(table, self.columns(), **options),)
         return sets_by(table, self.columns(), self.subgroup, **options)
+
+    def needs_of_table(self, *, sizes: bool = False, year: bool = False) -> tuple[Needs, ...]:
+        """Return which options say nothing of the columns that were named.
+
+        Parameters
+        ----------
+        sizes : bool
+            Whether the command heeds events and patients beside effects.
+        year : bool
+            Whether it heeds the column of years.
+        """
+        from igfmeta.synthesis.study_sets import parted
+
+        if not self.of_table():
+            return ()
+        core, beside = parted(self.columns())
+        form = core.form()
+        return (
+            Needs(("ci_level",), form == "estimates with intervals", "columns of intervals (--lower, --upper)"),
+            Needs(("zero_cells",), form.startswith("events"), "columns of events"),
+            Needs(tuple(beside), sizes, "a command that heeds them beside effects, which is bias"),
+            Needs(("year",), year, "influence --cumulative year: of a table it names the column of years"),
+        )
 
     def refuse_prior(self) -> None:
         """Refuse a prior where no posterior is shown."""

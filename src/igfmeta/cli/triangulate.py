@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from igfmeta.cli.request import Selected, takes
+from igfmeta.cli.sampling import SAMPLING
+from igfmeta.cli.unheard import Needs, refuse_unheard
 from igfmeta.errors import check_choice
 
 if TYPE_CHECKING:
@@ -109,6 +111,7 @@ class TriangulationRequest(Selected):
 def triangulate(
     request: TriangulationRequest,
     *,
+    context: typer.Context,
     output_format: Annotated[str, typer.Option("--format", help="table, json, csv, markdown or html.")] = "table",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead.")] = None,
     figure: Annotated[
@@ -125,6 +128,7 @@ def triangulate(
     from igfmeta.report.triangulation_summary import closing_line, tables
 
     shape = check_choice("--format", output_format, FORMATS)
+    refuse_unheard(context, Needs(SAMPLING, request.mcmc, "--mcmc"))
     if figure is not None:
         from igfmeta.plots.canvas import check_suffix
 

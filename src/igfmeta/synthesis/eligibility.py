@@ -38,7 +38,7 @@ def _why_design(row: Row, question: Question, regimen: str | None, contrast: str
         if row["contrast"] != "none":
             return "a comparison of arms, not a single-arm result"
         if regimen is None and row["regimen"] != "monotherapy":
-            return "given in combination (choose it with --regimen combination)"
+            return "given in combination, where monotherapy is asked for"
         return None
     if row["contrast"] == "none":
         return "one arm, nothing to compare with"

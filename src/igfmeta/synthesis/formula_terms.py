@@ -28,7 +28,7 @@ OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow
 HIGHEST_POWER = 20
 
 
-def columns_of_factors(formula: str, factors: Iterable[Any]) -> list[str]:
+def columns_of_factors(formula: str, factors: Iterable[Any], option: str = "mods") -> list[str]:
     """Return the columns that factors of a formula need.
 
     Parameters
@@ -36,6 +36,8 @@ def columns_of_factors(formula: str, factors: Iterable[Any]) -> list[str]:
     formula : str
         As the user wrote it, for messages.
     factors : iterable of formulaic.parser.types.Factor
+    option : str
+        What the formula is called in messages.
 
     Raises
     ------
@@ -48,15 +50,15 @@ def columns_of_factors(formula: str, factors: Iterable[Any]) -> list[str]:
         if kind == "lookup":
             found.add(factor.expr)
         elif kind == "python":
-            found.update(_names(formula, factor.expr))
+            found.update(_names(f"{option} was {formula!r}", factor.expr))
     return sorted(found)
 
 
-def _names(formula: str, text: str) -> Iterator[str]:
+def _names(given: str, text: str) -> Iterator[str]:
     try:
         tree = ast.parse(text, mode="eval")
     except SyntaxError:
-        raise InputError(f"mods was {formula!r}, in which {text!r} cannot be read.") from None
+        raise InputError(f"{given}, in which {text!r} cannot be read.") from None
     called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     roots = set()
     for node in ast.walk(tree):
@@ -66,16 +68,16 @@ def _names(formula: str, text: str) -> Iterator[str]:
             if id(node) in roots or (id(node) in called and node.id in FUNCTIONS):
                 continue
             if id(node) in called:
-                raise _refused(formula, f"{node.id}(...)")
+                raise _refused(given, f"{node.id}(...)")
             yield node.id
         elif isinstance(node, ast.Call):
             if not isinstance(node.func, (ast.Name, ast.Attribute)):
-                raise _refused(formula, ast.unparse(node))
+                raise _refused(given, ast.unparse(node))
         elif isinstance(node, ast.BinOp):
             if not _is_arithmetic(node):
-                raise _refused(formula, ast.unparse(node))
+                raise _refused(given, ast.unparse(node))
         elif not isinstance(node, _PLAIN):
-            raise _refused(formula, ast.unparse(node) if isinstance(node, ast.expr) else text)
+            raise _refused(given, ast.unparse(node) if isinstance(node, ast.expr) else text)
 
 
 def _is_arithmetic(node: ast.BinOp) -> bool:
@@ -95,8 +97,8 @@ def _known(node: ast.Attribute) -> bool:
     return (owner == "contr" and node.attr in CODINGS) or (owner == "np" and node.attr in NUMPY)
 
 
-def _refused(formula: str, what: str) -> InputError:
+def _refused(given: str, what: str) -> InputError:
     return InputError(
-        f"mods was {formula!r}, which holds {what}; accepted are columns, numbers, + - : * / ** and the functions "
+        f"{given}, which holds {what}; accepted are columns, numbers, + - : * / ** and the functions "
         f"{listed(FUNCTIONS)}, np.{', np.'.join(NUMPY)}."
     )

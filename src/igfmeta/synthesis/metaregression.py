@@ -25,7 +25,7 @@ from igfmeta.errors import NothingToPool, check_level
 from igfmeta.evidence.tables import Evidence
 from igfmeta.numerics import Floats
 from igfmeta.synthesis.engines import Fitted, Likelihood, fitted_by, in_words
-from igfmeta.synthesis.formula_design import design
+from igfmeta.synthesis.formula_design import design, variables
 from igfmeta.synthesis.hierarchy_inputs import HierarchyData, hierarchy_data, weighting_of
 from igfmeta.synthesis.moderators import moderators_of
 from igfmeta.synthesis.pooling import Which
@@ -225,7 +225,7 @@ def metaregression(
         evidence, outcome, measure=measure, use=use, level=level, risk_weights=risk_weights, **criteria
     )
     chosen = prior or default_tau_prior(data.question.measure)
-    X, names = design(formula, moderators_of(evidence, data.studies, formula))
+    X, names = design(formula, moderators_of(evidence, data.studies, variables(formula)))
     if len(data.studies) <= len(names):
         count = "1 study" if len(data.studies) == 1 else f"{len(data.studies)} studies"
         raise NothingToPool(f"{data.question.label}: {count} for {len(names)} coefficients; there must be more.")

@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from igfmeta.errors import InputError, Problem, listed
 from igfmeta.evidence.tables import Evidence
-from igfmeta.synthesis.formula_design import variables
 from igfmeta.synthesis.studies import Study
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def moderators_of(evidence: Evidence, studies: Sequence[Study], formula: str) -> pd.DataFrame:
-    """Return the columns of the trials table, and `tumor_group`, for each study.
+def moderators_of(evidence: Evidence, studies: Sequence[Study], names: Sequence[str]) -> pd.DataFrame:
+    """Return the columns of the trials table, and `tumor_group`, for each study; `names` are those that are needed.
 
     Raises
     ------
     InputError
-        Rows that were combined into one study differ in what the formula needs.
+        Rows that were combined into one study differ in what is needed.
     """
     import pandas as pd
 
@@ -30,7 +29,7 @@ def moderators_of(evidence: Evidence, studies: Sequence[Study], formula: str) ->
         for row in evidence.table("trials")
     }
     frame = pd.DataFrame([rows[study.row_ids[0]] for study in studies])
-    _refuse_mixed(rows, studies, [name for name in variables(formula) if name in frame])
+    _refuse_mixed(rows, studies, [name for name in names if name in frame])
     frame.index = pd.Index(frame["file_row"].tolist(), name="row")
     # What was read beside the columns of the table: texts of numbers, and places in the file.
     frame = frame[[name for name in map(str, frame) if not name.endswith("_text") and name != "file_row"]]

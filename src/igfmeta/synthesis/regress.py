@@ -9,6 +9,7 @@ import numpy as np
 
 from igfmeta.errors import InputError, NothingToPool, listed
 from igfmeta.evidence.tables import Evidence
+from igfmeta.synthesis.formula_design import variables
 from igfmeta.synthesis.moderators import moderators_of
 from igfmeta.synthesis.pooling import Which, pool
 from igfmeta.synthesis.regress_results import MetaRegression, RegressionRow
@@ -82,8 +83,12 @@ def _one(found: PoolResult, outcome: str) -> Answer:
     if not answers:
         raise NothingToPool(" ".join(each.reason for each in found.unanswered))
     if len(answers) > 1:
-        names = [f"{answer.question.label} ({answer.question.measure})" for answer in answers]
-        raise InputError(f"outcome was {outcome!r}, which gives {listed(names)}; a regression is of one: add measure.")
+        arms = {"comparison": "two arms", "single_arm": "the rate of one arm"}
+        names = [f"{answer.question.measure} ({arms[answer.question.arms]})" for answer in answers]
+        raise InputError(
+            f"{answers[0].question.label} is measured as {' and as '.join(names)}, and a regression is of one measure: "
+            f"give measure (--measure): {listed(answer.question.measure for answer in answers)}."
+        )
     return answers[0]
 
 
@@ -91,8 +96,9 @@ def _material(
     evidence: Evidence, found: PoolResult, answer: Answer, options: RegressOptions, weights: Mapping[str, float]
 ) -> Material:
     studies = answer.overall.studies
-    both = options.mods if options.scale_mods is None else f"{options.mods} + {options.scale_mods.strip().lstrip('~')}"
-    moderators = moderators_of(evidence, studies, both)
+    needed = variables(options.mods)
+    needed += [] if options.scale_mods is None else variables(options.scale_mods, "scale_mods")
+    moderators = moderators_of(evidence, studies, needed)
     own = set_of_answer(answer, origin=found.origin)
     rows = tuple(
         RegressionRow(study.label, int(row), study.yi, study.vi, None, None, study.derivation, None)

@@ -195,7 +195,7 @@ def _permuted(material: Material, design: Design, options: RegressOptions) -> Pe
 def _scaled(material: Material, design: Design, options: RegressOptions) -> LocationScale | None:
     if options.scale_mods is None:
         return None
-    z, names = design_of(options.scale_mods, material.moderators)
+    z, names = design_of(options.scale_mods, material.moderators, "scale_mods")
     _refuse_combinations(z, names, len(z))
     return location_scale(
         material.yi, material.vi, design.x, z, method=options.method, test="z" if options.ci == "z" else "t",

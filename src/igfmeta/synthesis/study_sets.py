@@ -213,7 +213,7 @@ def set_of_table(
     NothingToPool
         No row is usable.
     """
-    core, beside = _parted(columns)
+    core, beside = parted(columns)
     effects = effects_from(
         table, core, measure=measure, scale=scale, ci_level=ci_level, zero_cells=zero_cells  # type: ignore[arg-type]
     )  # fmt: skip
@@ -256,7 +256,7 @@ def set_of_table(
     )
 
 
-def _parted(columns: Columns) -> tuple[Columns, dict[str, str]]:
+def parted(columns: Columns) -> tuple[Columns, dict[str, str]]:
     """Part the columns that make the effects from those of events and patients that stand beside them."""
     given = columns.given()
     if not {"yi", "estimate"} & set(given):
