@@ -165,5 +165,5 @@ def test_rates_are_predicted_as_rates():
     rate = found.to_dict()["predictions"][0]["natural"]
     assert 0 < rate["pi_lower"] < rate["ci_lower"] < rate["estimate"] < rate["ci_upper"] < rate["pi_upper"] < 1
     assert "Rate %" in table_to_markdown(tables(found)[1])
-    with pytest.raises(im.InputError, match="add measure"):
+    with pytest.raises(im.InputError, match="give measure"):
         im.regress(im.load_evidence(), "~ year", outcome="orr")

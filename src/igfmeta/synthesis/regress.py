@@ -75,10 +75,10 @@ def regress(
     ).checked()  # fmt: skip
     found = pool(evidence, outcome=outcome, by="none", measure=measure, use=use, risk_weights=risk_weights, **criteria)
     weights = checked_weights(risk_weights)
-    return regressed(_material(evidence, found, _one(found, outcome), options, weights), options)
+    return regressed(_material(evidence, found, _one(found), options, weights), options)
 
 
-def _one(found: PoolResult, outcome: str) -> Answer:
+def _one(found: PoolResult) -> Answer:
     answers = list(found)
     if not answers:
         raise NothingToPool(" ".join(each.reason for each in found.unanswered))
