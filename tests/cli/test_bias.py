@@ -60,6 +60,40 @@ def test_a_rate_has_no_test_of_significance(run):
     assert status == 0
     assert "nothing here that rests on significance" in out
     assert "selection models" not in out
+    assert "trust rate-peters and rate-root" in out
+
+
+RATES = ["--class", "antibody", "--outcome", "orr", "--measure", "PLO"]
+
+
+def test_rates_are_regressed_on_their_sizes_by_the_binomial_model(run, tmp_path):
+    status, out, _ = run("bias", *RATES, "--figure", tmp_path / "f.svg")
+    assert status == 0
+    assert "Binomial-normal regression on 1/n +" in out
+    assert "Egger, weights" not in out
+    assert "Hunter et al. 2014" in out
+    assert "not given without --force" in out
+    assert "Copas selection model" not in out
+    drawn = (tmp_path / "f.svg").read_text()
+    assert "Patients (log scale)" in drawn
+    assert "Standard error" not in drawn
+
+
+def test_what_rests_on_standard_errors_of_rates_is_forced_and_marked(run):
+    status, out, _ = run("bias", *RATES, "--force", "--show", "tests,adjusted")
+    assert status == 0
+    assert out.index("on 1/n +") < out.index("on 1/√n +") < out.index("Egger, weights")
+    assert out.index("binomial likelihood") < out.index("normal approximation, as all below") < out.index("PEESE")
+    assert "in which nobody, or everybody, responded" in " ".join(out.split())
+    assert "The predictor of the regression is infinite for" in out
+
+
+def test_arcsines_have_a_funnel_against_size_and_every_test(run, tmp_path):
+    status, out, _ = run("bias", *RATES[:-1], "PAS", "--show", "tests", "--figure", tmp_path / "f.svg")
+    assert status == 0
+    assert "Egger, weights" in out
+    assert "depends on the rate itself" not in out
+    assert "Patients (log scale)" in (tmp_path / "f.svg").read_text()
 
 
 def test_figures(run, tmp_path):
@@ -90,9 +124,17 @@ def test_csv_and_markdown(run):
     assert "| PET |" in out
 
 
+@pytest.mark.parametrize("plot", ["radial", "trim-fill", "qq", "drapery", "weights"])
+def test_plots_that_take_variances_as_known_are_refused_for_rates(run, plot, tmp_path):
+    status, out, err = run("bias", *RATES, "--figure", tmp_path / "f.svg", "--plot", plot)
+    assert (status, out) == (2, "")
+    assert f"The plot {plot} takes sampling variances as known" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--test", "rate-peters"], "needs the events and patients of single arms (measure PLO)"),
         (["--test", "egger2"], "test was 'egger2'"),
         (["--test", "harbord"], "needs the events and patients of both arms"),
         (["--show", "all"], "show was 'all'"),

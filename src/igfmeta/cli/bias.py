@@ -89,7 +89,14 @@ def bias(
     target: Annotated[
         float | None, _option("Orwin's negligible effect, on the analysis scale. Default: half.", metavar="NUMBER")
     ] = None,
-    force: Annotated[bool, _option("Also with fewer than 10 studies.", "--force", metavar=None)] = False,
+    force: Annotated[
+        bool,
+        _option(
+            "Also what is not advised: under 10 studies; for rates what rests on their standard errors.",
+            "--force",
+            metavar=None,
+        ),
+    ] = False,
     output_format: Annotated[str, typer.Option("--format", help="table, json, csv or markdown.")] = "table",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead.")] = None,
     figure: Annotated[Path | None, typer.Option(help="Also draw (.svg, .pdf, .png).", metavar="FILE")] = None,

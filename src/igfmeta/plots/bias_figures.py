@@ -253,6 +253,12 @@ PLOTS: dict[str, Callable[[BiasOf], Figure]] = {
 def figures(result: BiasResult, plots: Sequence[str]) -> list[tuple[str, Figure]]:
     """Return the figures that were asked for, named by set (where there are several) and plot."""
     chosen = [check_choice("plot", name, tuple(PLOTS)) for name in plots]
+    others = [name for name in chosen if name != "funnel"]
+    if others and any(each.studies.counted for each in result.sets):
+        raise InputError(
+            f"The plot {others[0]} takes sampling variances as known, which rates pooled from counts (PLO) do not "
+            "have; name another --measure, or --plot funnel, which has the sizes of the studies."
+        )
     several = len(result.sets) > 1
     return [
         (f"{each.studies.name}-{name}" if several else name, PLOTS[name](each))

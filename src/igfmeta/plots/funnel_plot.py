@@ -12,7 +12,9 @@ from igfmeta.effects.scales import label_of, null_value, transform_of
 from igfmeta.errors import InputError
 from igfmeta.plots.canvas import BLUE, GREY, INK, SMALL
 from igfmeta.plots.charts import RED, Panel, chart, effect_ticks, plain_ticks, spread_of
+from igfmeta.plots.rate_funnel import rate_funnel
 from igfmeta.synthesis.bias_results import BiasOf
+from igfmeta.synthesis.questions import PROPORTIONS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,8 +29,10 @@ def funnel_plot(found: BiasOf) -> Figure:
     """Return the contour-enhanced funnel (Peters 2008, J Clin Epidemiol 61:991): contours are about no effect.
 
     With them the eye sees whether what is missing would not have been significant. The dashed lines are the 95 %
-    limits about the common-effect mean without heterogeneity.
+    limits about the common-effect mean without heterogeneity. Rates of single arms stand against their sizes.
     """
+    if found.studies.measure in PROPORTIONS:
+        return rate_funnel(found)
     return _funnel(found, filled=False)
 
 

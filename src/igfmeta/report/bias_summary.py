@@ -59,7 +59,7 @@ def _effects(found: BiasOf) -> SummaryTable | None:
         (name, effect_cell(found.studies, estimate, lower, upper), p_cell(found.studies, p_value), detail)
         for name, estimate, lower, upper, p_value, detail in found.estimates()
     ]
-    if len(rows) == 1:
+    if len(rows) == (1 if found.logits is None else 2):
         return None
     notes = []
     if found.limit is not None:
@@ -83,7 +83,7 @@ def _effects(found: BiasOf) -> SummaryTable | None:
             Column("How", numeric=False),
         ),
         rows=tuple(rows),
-        set_apart=frozenset({0}),
+        set_apart=frozenset({0} if found.logits is None else {0, 1}),
         notes=tuple(notes),
     )
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+import numpy as np
+
 from igfmeta.errors import IgfmetaError, NothingToPool, check_choice
 from igfmeta.models.bias.adjusted import Adjusted
 from igfmeta.models.bias.copas import Copas, copas
@@ -15,7 +17,7 @@ from igfmeta.models.bias.funnel import Asymmetry, Funnel, funnel
 from igfmeta.models.bias.limit import LimitMeta, limit_meta
 from igfmeta.models.bias.p_curve import p_curve
 from igfmeta.models.bias.pet_peese import peese, pet, pet_peese
-from igfmeta.models.bias.registry import FEWEST, TEST_NAMES, TESTS, missing, run_test
+from igfmeta.models.bias.registry import FEWEST, RATE_TESTS, TEST_NAMES, TESTS, missing, run_test
 from igfmeta.models.bias.selection.model import (
     PRECISIONS,
     SelectionModel,
@@ -31,7 +33,12 @@ from igfmeta.models.results import Pooled
 from igfmeta.synthesis.bias_results import BiasOf, BiasResult
 from igfmeta.synthesis.methods import Methods
 from igfmeta.synthesis.questions import PROPORTIONS
+from igfmeta.synthesis.rate_pools import rate_fits
 from igfmeta.synthesis.study_sets import StudySet
+
+#: What there is to say of regressions on the standard error of a rate, and who said it.
+SE_OF_A_RATE = "The standard error of a rate depends on the rate itself"
+HUNTER = "Hunter et al. 2014, J Clin Epidemiol 67:897"
 
 PARTS = ("tests", "adjusted", "selection", "copas", "significance")
 
@@ -59,7 +66,7 @@ class BiasOptions:
     target : float or None
         Orwin's negligible effect, on the analysis scale.
     force : bool
-        Also with fewer than ten studies.
+        Also what is not advised: with fewer than ten studies, and for rates what rests on their standard errors.
     """
 
     parts: tuple[str, ...] = PARTS
@@ -110,7 +117,10 @@ def refuse_if_all_are_small(result: BiasResult) -> None:
 
 def funnel_of(studies: StudySet) -> Funnel:
     """Return the funnel of a set of studies."""
-    return funnel(studies.yi, studies.vi, counts=studies.counts, sizes=studies.sizes, events=studies.events)
+    rates = np.column_stack(studies.rates) if studies.counted else None
+    return funnel(
+        studies.yi, studies.vi, counts=studies.counts, sizes=studies.sizes, events=studies.events, rates=rates
+    )
 
 
 def why_too_few(studies: StudySet, force: bool) -> str | None:
@@ -128,8 +138,8 @@ def why_too_few(studies: StudySet, force: bool) -> str | None:
 
 def bias_of(studies: StudySet, methods: Methods, options: BiasOptions) -> BiasOf:
     """Return the small-study effects of one set."""
-    pooled = {**methods.frequentist(), "tau2_ci": "none"}
-    fit = pool_one(studies.yi, studies.vi, **pooled)
+    logits = pool_one(studies.yi, studies.vi, **{**methods.frequentist(), "tau2_ci": "none"})
+    fit = _of_counts(studies, methods) if studies.counted else logits
     alternative, why = _alternative(studies, fit, options.alternative)
     refused = why_too_few(studies, options.force)
     if refused is not None:
@@ -140,18 +150,25 @@ def bias_of(studies: StudySet, methods: Methods, options: BiasOptions) -> BiasOf
         studies,
         fit,
         alternative,
+        logits=logits if studies.counted and options.force else None,
         tests=found.tests() if "tests" in options.parts else (),
-        trim_and_fill=found.trim_and_fill() if "adjusted" in options.parts else (),
-        adjusted=found.adjusted() if "adjusted" in options.parts else (),
-        limit=found.limit() if "adjusted" in options.parts else None,
+        trim_and_fill=found.trim_and_fill() if found.adjusts else (),
+        adjusted=found.adjusted() if found.adjusts else (),
+        limit=found.limit() if found.adjusts else None,
         selection=found.selection() if "selection" in options.parts and found.has_null else (),
-        copas=found.copas() if "copas" in options.parts else None,
+        copas=found.copas() if "copas" in options.parts and found.by_se else None,
         excess=found.excess() if "significance" in options.parts and found.has_null else None,
         p_curve=p_curve(data) if "significance" in options.parts and found.has_null else None,
         fail_safe=found.fail_safe() if "significance" in options.parts and found.has_null else None,
         not_run=tuple(found.not_run),
-        notes=(*found.notes(), *((why,) if why else ())),
+        notes=(*found.notes(), *((why,) if why and studies.has_null else ())),
     )
+
+
+def _of_counts(studies: StudySet, methods: Methods) -> Pooled:
+    """Return the pool of rates as `pool` makes it."""
+    everyone = np.ones((1, studies.k), dtype=bool)
+    return rate_fits(*studies.rates, everyone, level=methods.level, common=methods.method.upper() == "CE")[0]
 
 
 def _alternative(studies: StudySet, fit: Pooled, asked: str) -> tuple[str, str | None]:
@@ -173,6 +190,9 @@ class _Findings:
         self.studies, self.data, self.methods, self.options = studies, data, methods, options
         self.alternative = alternative
         self.has_null = studies.has_null
+        #: Whether what rests on the standard errors of the effects is given; of rates only where it is asked for.
+        self.by_se = options.force or not studies.counted
+        self.adjusts = "adjusted" in options.parts and self.by_se
         self.not_run: list[str] = []
 
     def _try[T](self, name: str, work: Callable[[], T]) -> T | None:
@@ -185,12 +205,18 @@ class _Findings:
     def tests(self) -> tuple[tuple[str, Asymmetry], ...]:
         if self.options.tests is not None:
             return tuple((name, run_test(name, self.data)) for name in self.options.tests)
+        # Of rates those by the likelihood of their counts, of all other effects all others.
+        others = [name for name in TEST_NAMES if name not in RATE_TESTS]
+        own = [*(RATE_TESTS if self.studies.counted else ()), *others]
         lacking: dict[str, list[str]] = {}
-        for name in TEST_NAMES:
-            if needs := missing(name, self.data):
-                lacking.setdefault(" and ".join(needs), []).append(name)
+        if self.by_se:
+            for name in own:
+                if needs := missing(name, self.data):
+                    lacking.setdefault(" and ".join(needs), []).append(name)
+        else:
+            own = list(RATE_TESTS)
         self.not_run += [f"Not run without the {needs} of every study: {', '.join(n)}." for needs, n in lacking.items()]
-        possible = [name for name in TEST_NAMES if not missing(name, self.data)]
+        possible = [name for name in own if not missing(name, self.data)]
         found = [(name, self._try(TESTS[name].label, lambda name=name: run_test(name, self.data)))  # type: ignore[misc]
                  for name in possible]  # fmt: skip
         return tuple((name, result) for name, result in found if result is not None)
@@ -259,16 +285,48 @@ class _Findings:
                 "The largest standard error is less than twice the smallest: there are hardly any small and large "
                 "studies to compare."
             )
-        if self.studies.measure in PROPORTIONS:
-            notes.append(
-                "The standard error of a rate depends on the rate itself: regressions on it find asymmetry where there "
-                "is none; trust those on the number of patients (Hunter et al. 2014, J Clin Epidemiol 67:897)."
-            )
+        if self.studies.counted:
+            notes += self._of_rates()
+        elif self.studies.measure in ("PLN", "PR"):
+            notes.append(f"{SE_OF_A_RATE}: trust regressions on the number of patients ({HUNTER}).")
         elif self.studies.measure in ("OR", "RR", "RD", "PETO"):
             notes.append(
                 "Effects made of counts go with their standard errors, so that Egger's tests reject too often; trust "
                 "Harbord's, Peters' or Schwarzer's (Sterne et al. 2011)."
             )
+        if self.studies.measure in PROPORTIONS:
+            notes += self._without_weight()
         if not self.has_null:
             notes.append("A rate has no value of no effect: nothing here that rests on significance is given.")
         return (*notes, *self.studies.remarks())
+
+    def _of_rates(self) -> list[str]:
+        """Return what stands with rates: what is not given and why, or what to think of it where it is."""
+        notes = []
+        if self.by_se or self.options.tests is not None:
+            notes.append(
+                f"{SE_OF_A_RATE}: whatever rests on it finds asymmetry where there is none ({HUNTER}); trust "
+                f"{' and '.join(RATE_TESTS)}."
+            )
+        else:
+            notes.append(
+                f"{SE_OF_A_RATE}. Tests that rest on it (Egger's, Begg's) find asymmetry where there is none, and are "
+                f"not given ({HUNTER}); --test NAME runs one, on logits with 1/2 added to zeros."
+            )
+        if not self.by_se and {"adjusted", "copas"} & set(self.options.parts):
+            notes.append(
+                "Trim and fill, PET, PEESE, limit meta-analysis and Copas rest on it too: not given without --force."
+            )
+        return notes
+
+    def _without_weight(self) -> list[str]:
+        """Return which studies two tests leave out in silence: their weights e (n - e)/n are 0 at either end."""
+        events, n = self.studies.rates
+        ends = int(((events == 0) | (events == n)).sum())
+        run = {"peters", "macaskill-fpv"} & set(self.options.tests or (TEST_NAMES if self.by_se else ()))
+        if not ends or not run or "tests" not in self.options.parts:
+            return []
+        return [
+            f"Peters' test and Macaskill's FPV give no weight to the {ends} studies in which nobody, or everybody, "
+            "responded."
+        ]

@@ -49,9 +49,11 @@ class BiasOf:
     ----------
     studies : StudySet
     fit : Pooled
-        Without any adjustment.
+        Without any adjustment: the pool itself, of rates that of their counts.
     alternative : {"greater", "less", "two-sided"}
         Direction of one-sided p-values.
+    logits : Pooled or None
+        Of rates, where adjustments were forced: the normal approximation that these adjust.
     tests : tuple of (name, Asymmetry)
     trim_and_fill : tuple of TrimAndFill
     adjusted : tuple of (name, Adjusted)
@@ -68,6 +70,7 @@ class BiasOf:
     studies: StudySet
     fit: Pooled
     alternative: str
+    logits: Pooled | None = None
     tests: tuple[tuple[str, Asymmetry], ...] = ()
     trim_and_fill: tuple[TrimAndFill, ...] = ()
     adjusted: tuple[tuple[str, Adjusted], ...] = ()
@@ -83,9 +86,13 @@ class BiasOf:
 
     def estimates(self) -> list[tuple[str, float, float, float, float, str]]:
         """Return every pooled effect: name, estimate, limits, p-value and a detail; the unadjusted first."""
-        fit = self.fit
-        rows = [(f"Unadjusted ({fit.method}, {fit.ci})", fit.estimate, fit.ci_lower, fit.ci_upper,
-                 math.nan if fit.p_value is None else fit.p_value, "")]  # fmt: skip
+        unadjusted = [(self.fit, "binomial likelihood" if self.studies.counted else "")]
+        unadjusted += [(self.logits, "normal approximation, as all below")] if self.logits is not None else []
+        rows = [
+            (f"Unadjusted ({fit.method}, {fit.ci})", fit.estimate, fit.ci_lower, fit.ci_upper,
+             math.nan if fit.p_value is None else fit.p_value, detail)
+            for fit, detail in unadjusted
+        ]  # fmt: skip
         for filled in self.trim_and_fill:
             p_value = math.nan if filled.fit.p_value is None else filled.fit.p_value
             detail = f"{filled.missing} filled in on the {filled.side}"
@@ -102,7 +109,8 @@ class BiasOf:
             return {**found, "natural": {name: studies.natural(found[name]) for name in _ON_SCALE}}
 
         out: dict[str, Any] = {**studies.head(), "alternative": self.alternative, "refused": self.refused}
-        out["unadjusted"] = effect({name: getattr(self.fit, name) for name in (*_ON_SCALE, "p_value", "tau2")})
+        unadjusted = {name: getattr(self.fit, name) for name in (*_ON_SCALE, "p_value", "tau2")}
+        out["unadjusted"] = effect(unadjusted if studies.has_null else unadjusted | {"p_value": None})
         out["tests"] = [
             {"test": name, "label": TESTS[name].label, "paper": TESTS[name].paper, **asdict(found)}
             for name, found in self.tests

@@ -15,7 +15,7 @@ from igfmeta.models.bias.funnel import funnel
 from igfmeta.models.bias.limit import limit_meta
 from igfmeta.models.bias.p_curve import p_curve
 from igfmeta.models.bias.pet_peese import pet, pet_peese
-from igfmeta.models.bias.registry import TEST_NAMES, run_test
+from igfmeta.models.bias.registry import RATE_TESTS, TEST_NAMES, run_test
 from igfmeta.models.bias.schwarzer import noncentral_hypergeometric
 from igfmeta.models.bias.selection.registry import SELECTION_NAMES
 from igfmeta.models.bias.trim_and_fill import trim_and_fill
@@ -28,7 +28,7 @@ def _data(seed=1, k=14):
     a, c = rng.binomial(n1.astype(int), 0.3) + 1.0, rng.binomial(n2.astype(int), 0.35) + 1.0
     yi = np.log(a * (n2 - c) / (c * (n1 - a)))
     vi = 1 / a + 1 / (n1 - a) + 1 / c + 1 / (n2 - c)
-    return funnel(yi, vi, counts=np.column_stack([a, n1, c, n2]))
+    return funnel(yi, vi, counts=np.column_stack([a, n1, c, n2]), rates=np.column_stack([a, n1]))
 
 
 def test_the_help_names_what_the_registries_hold():
@@ -72,11 +72,11 @@ def test_the_rank_test_with_ties_is_scipys():
 def test_no_test_depends_on_the_order_of_the_studies(test):
     data = _data()
     order = np.random.default_rng(2).permutation(data.k)
-    shuffled = funnel(data.yi[order], data.vi[order], counts=data.counts[order])
+    shuffled = funnel(data.yi[order], data.vi[order], counts=data.counts[order], rates=data.rates[order])
     assert run_test(test, shuffled).p_value == pytest.approx(run_test(test, data).p_value, rel=1e-8)
 
 
-@pytest.mark.parametrize("test", [t for t in TEST_NAMES if t not in ("harbord", "schwarzer")])
+@pytest.mark.parametrize("test", [t for t in TEST_NAMES if t not in ("harbord", "schwarzer", *RATE_TESTS)])
 def test_turning_the_effects_round_turns_the_statistic_round(test):
     data = _data()
     turned = funnel(-data.yi, data.vi, counts=data.counts)

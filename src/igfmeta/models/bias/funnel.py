@@ -24,6 +24,8 @@ class Funnel:
         Events and patients of arm 1, events and patients of arm 2; NaN where not known.
     sizes, events : ndarray of shape (k,)
         Patients and events of the study; NaN where not known.
+    rates : ndarray of shape (k, 2)
+        Events and patients of single arms that are pooled from their counts; NaN for any other effect.
     """
 
     yi: Floats
@@ -31,6 +33,7 @@ class Funnel:
     counts: Floats
     sizes: Floats
     events: Floats
+    rates: Floats
 
     @property
     def k(self) -> int:
@@ -73,7 +76,7 @@ class Asymmetry:
     tau2: float | None = None
 
 
-def funnel(yi: Any, vi: Any, *, counts: Any = None, sizes: Any = None, events: Any = None) -> Funnel:
+def funnel(yi: Any, vi: Any, *, counts: Any = None, sizes: Any = None, events: Any = None, rates: Any = None) -> Funnel:
     """Return the studies of a funnel plot.
 
     Parameters
@@ -82,6 +85,8 @@ def funnel(yi: Any, vi: Any, *, counts: Any = None, sizes: Any = None, events: A
     counts : array_like of shape (k, 4), optional
         Events and patients of both arms; gives sizes and events where these are not given.
     sizes, events : array_like of shape (k,), optional
+    rates : array_like of shape (k, 2), optional
+        Events and patients of single arms that are pooled from their counts.
 
     Raises
     ------
@@ -95,7 +100,9 @@ def funnel(yi: Any, vi: Any, *, counts: Any = None, sizes: Any = None, events: A
     known = np.full((k, 4), np.nan) if counts is None else np.asarray(counts, dtype=float)
     n = known[:, 1] + known[:, 3] if sizes is None else np.asarray(sizes, dtype=float)
     e = known[:, 0] + known[:, 2] if events is None else np.asarray(events, dtype=float)
-    for name, values, shape in (("counts", known, (k, 4)), ("sizes", n, (k,)), ("events", e, (k,))):
+    arms = np.full((k, 2), np.nan) if rates is None else np.asarray(rates, dtype=float)
+    expected = (("counts", known, (k, 4)), ("sizes", n, (k,)), ("events", e, (k,)), ("rates", arms, (k, 2)))
+    for name, values, shape in expected:
         if values.shape != shape:
             raise InputError(f"{name} has shape {values.shape}; accepted is {shape}.")
-    return Funnel(y[0], v[0], known, n, e)
+    return Funnel(y[0], v[0], known, n, e, arms)

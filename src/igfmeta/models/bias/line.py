@@ -100,9 +100,13 @@ def line(
     Raises
     ------
     InputError
-        A predictor that does not vary.
+        A predictor that does not vary, or is not finite.
     """
     k = len(y)
+    if infinite := int((~np.isfinite(predictor)).sum()):
+        raise InputError(
+            f"The predictor of the regression is infinite for {infinite} of {k} studies, without an event."
+        )
     if np.ptp(predictor) <= 1e-12 * np.max(np.abs(predictor)):
         raise InputError("The predictor of the regression is the same for every study, so that there is no slope.")
     # Predictor and variances of size 1, so that the sums keep their digits.

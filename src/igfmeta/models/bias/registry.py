@@ -17,6 +17,7 @@ from igfmeta.models.bias import (
     macaskill,
     peters,
     pustejovsky_rodgers,
+    rates,
     schwarzer,
     thompson_sharp,
 )  # fmt: skip
@@ -32,6 +33,7 @@ NEEDS = {
     "arm events": "events of both arms",
     "sizes": "numbers of patients",
     "events": "numbers of events",
+    "rates": "events and patients of single arms (measure PLO)",
 }
 
 Compute = Callable[[Funnel], Asymmetry]
@@ -61,7 +63,7 @@ TESTS: dict[str, BiasTest] = {
     "thompson-sharp": BiasTest(thompson_sharp.thompson_sharp, "Thompson-Sharp, additive", "Thompson & Sharp 1999"),
     "begg": BiasTest(begg.begg, "Begg-Mazumdar, ranks", "Begg & Mazumdar 1994"),
     "harbord": BiasTest(harbord.harbord, "Harbord, score", "Harbord 2006", ("counts",), _ODDS),
-    "peters": BiasTest(peters.peters, "Peters, 1/n", "Peters 2006", ("sizes", "events"), (*_ODDS, "PLO")),
+    "peters": BiasTest(peters.peters, "Peters, 1/n", "Peters 2006", ("sizes", "events"), _ODDS),
     "macaskill-fiv": BiasTest(macaskill.inverse_variance, "Macaskill FIV, n", "Macaskill 2001", ("sizes",)),
     "macaskill-fpv": BiasTest(
         macaskill.pooled_variance, "Macaskill FPV, n", "Macaskill 2001", ("sizes", "events"), _ODDS
@@ -79,8 +81,17 @@ TESTS: dict[str, BiasTest] = {
         ("arm sizes",),
         ("SMD",),
     ),
+    "rate-peters": BiasTest(
+        rates.inverse_size, "Binomial-normal regression on 1/n", "Peters 2006; Stijnen 2010", ("rates",), ("PLO",)
+    ),
+    "rate-root": BiasTest(
+        rates.inverse_root_size, "Binomial-normal regression on 1/√n", "Deeks 2005; Stijnen 2010", ("rates",), ("PLO",)
+    ),
 }
 TEST_NAMES = tuple(TESTS)
+
+#: Those of single-arm rates, by the likelihood of their counts.
+RATE_TESTS = tuple(name for name, test in TESTS.items() if "rates" in test.needs)
 
 
 def missing(test: str, data: Funnel) -> tuple[str, ...]:
@@ -91,6 +102,7 @@ def missing(test: str, data: Funnel) -> tuple[str, ...]:
         "arm events": data.counts[:, [0, 2]],
         "sizes": data.sizes,
         "events": data.events,
+        "rates": data.rates,
     }
     return tuple(NEEDS[need] for need in TESTS[test].needs if not np.isfinite(have[need]).all())
 

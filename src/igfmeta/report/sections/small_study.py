@@ -13,6 +13,7 @@ from igfmeta.report.sections.parts import by_outcome, heading_of, key_of, table,
 from igfmeta.report.summary import SummaryTable
 from igfmeta.synthesis.analysis import Analysis, OutcomeAnalysis
 from igfmeta.synthesis.bias_results import BiasOf
+from igfmeta.synthesis.questions import PROPORTIONS
 
 
 def section(analysis: Analysis) -> Section | None:
@@ -29,7 +30,9 @@ def _blocks(analysis: Analysis, outcome: OutcomeAnalysis) -> Sequence[Block]:
         key_of(analysis, outcome.key, "funnel"),
         funnel_plot(found),
         title=f"Funnel plot: {heading_of(outcome)}",
-        description="Effect of each study against its standard error, the precise studies on top.",
+        description="Rate of each study against its number of patients, the large studies on top."
+        if found.studies.measure in PROPORTIONS
+        else "Effect of each study against its standard error, the precise studies on top.",
         data=_points(found, heading_of(outcome)),
     )
     if found.refused is not None:
@@ -40,9 +43,15 @@ def _blocks(analysis: Analysis, outcome: OutcomeAnalysis) -> Sequence[Block]:
 
 
 def _points(found: BiasOf, heading: str) -> SummaryTable:
-    studies = found.studies
+    studies, title = found.studies, f"Funnel: {heading}"
+    if studies.measure in PROPORTIONS:
+        counts = [
+            (label, f"{events:.0f}", f"{n:.0f}", f.number(100 * events / n, 1))
+            for label, events, n in zip(studies.labels, *studies.rates, strict=True)
+        ]
+        return words_table(title, ("Study", "Events", "n", "Rate %"), counts, numeric=(1, 2, 3))
     rows = [
         (label, f.number(studies.natural(float(y)), 3), f.number(float(v) ** 0.5, 3))
         for label, y, v in zip(studies.labels, studies.yi, studies.vi, strict=True)
     ]
-    return words_table(f"Funnel: {heading}", ("Study", "Effect", "Standard error"), rows, numeric=(1, 2))
+    return words_table(title, ("Study", "Effect", "Standard error"), rows, numeric=(1, 2))
