@@ -110,7 +110,7 @@ def _imported(
         raise InputError("--sheet names a sheet of a workbook; --fetch gives none.")
     if study is not None:
         raise InputError("--study names one of several studies in a file; --fetch gives one.")
-    return import_upload(fetch_study(fetch, address=address or ADDRESS), words, control=control)
+    return import_upload(fetch_study(fetch, address=address or ADDRESS), words, control=control, study=fetch)
 
 
 def _nothing(found: Imported) -> str:

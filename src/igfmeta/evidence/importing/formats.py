@@ -42,9 +42,11 @@ def _registry(
 ) -> Callable[[Upload, Vocabulary, Asked, Collector], None]:
     def add(upload: Upload, vocabulary: Vocabulary, asked: Asked, out: Collector) -> None:
         control = asked.control
-        found = [study for study in studies(upload) if asked.study in (None, study.nct_id)]
-        if asked.study is not None and not found:
-            raise InputError(Problem(f"holds no study {asked.study}.", upload.file))
+        held = studies(upload)
+        found = [study for study in held if asked.study in (None, study.nct_id)]
+        if not found:
+            names = ", ".join(study.nct_id for study in held[:5]) + (" ..." if len(held) > 5 else "")
+            raise InputError(Problem(f"holds no study {asked.study or ''}; found are {names or 'none'}.", upload.file))
         titles = {title for study in found for title in study.group_titles()}
         if control is not None and normal(control) not in {normal(title) for title in titles}:
             raise InputError(f"--control named {control!r}; the groups are {' | '.join(sorted(titles)) or 'none'}.")
