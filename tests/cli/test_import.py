@@ -154,3 +154,15 @@ def test_from_python_as_from_the_command(run, tmp_path):
     assert "<script>" not in shown
     assert "0.66" in shown
     assert "To settle" in shown
+
+
+def test_of_many_events_the_first_are_shown_and_the_rest_are_counted(run, tmp_path):
+    record = json.loads((FILES / "NCT09000002.json").read_text())
+    events = record["resultsSection"]["adverseEventsModule"]["otherEvents"]
+    events += [{**events[1], "term": f"Event {i}"} for i in range(200)]
+    (tmp_path / "a.json").write_text(json.dumps(record))
+    _, out, _ = run("import", tmp_path / "a.json")
+    assert "and 189 more" in out
+    assert "Event 150" not in out
+    _, out, _ = run("import", tmp_path / "a.json", "--format", "json")
+    assert out.count("Event 150 (other") == 1

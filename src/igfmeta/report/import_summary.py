@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from igfmeta.evidence.importing.candidates import Imported, ReviewSettings
+from igfmeta.evidence.importing.candidates import Imported, LeftOut, ReviewSettings
 from igfmeta.report.summary import Column, SummaryTable
 
 #: A cell longer than this is cut in a table; JSON has it whole.
 LONGEST = 160
+
+#: Of one place and reason, no more lines than this are shown; JSON has them all.
+MANY = 12
 
 
 def tables(found: Imported) -> list[SummaryTable]:
@@ -31,14 +34,26 @@ def tables(found: Imported) -> list[SummaryTable]:
         made.append(_table("Ambiguous: to settle before a row is used", ("Row", "Column", "Found", "To settle"),
                            [(d.row_id, d.column, d.found, d.question) for d in found.doubts]))  # fmt: skip
     if found.left_out:
-        made.append(_table("Not imported", ("Where", "What", "Why"),
-                           [(each.place, each.what, each.reason) for each in found.left_out]))  # fmt: skip
+        made.append(_table("Not imported", ("Where", "What", "Why"), _left_out(found.left_out)))
     return made
 
 
 def _table(title: str, headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> SummaryTable:
     cut = tuple(tuple(c if len(c) <= LONGEST else c[: LONGEST - 1] + "…" for c in row) for row in rows)
     return SummaryTable(title, tuple(Column(h, False) for h in headings), cut, frozenset(), ())
+
+
+def _left_out(found: Sequence[LeftOut]) -> list[tuple[str, str, str]]:
+    """Return what was left out; of many of one kind, such as terms of adverse events, the first and their number."""
+    kinds: dict[tuple[str, str], list[LeftOut]] = {}
+    for each in found:
+        kinds.setdefault((each.place, each.reason), []).append(each)
+    lines = []
+    for (place, reason), alike in kinds.items():
+        lines += [(place, each.what, reason) for each in alike[:MANY]]
+        if len(alike) > MANY:
+            lines.append((place, f"and {len(alike) - MANY} more", "--format json has them all."))
+    return lines
 
 
 def _used(each: ReviewSettings) -> tuple[str, ...]:
