@@ -424,6 +424,39 @@ def case_robust() -> Iterator[Row]:
             yield "Recidivism, 17 studies", what, engine, worst(found, expected)
 
 
+def case_robust_options() -> Iterator[Row]:
+    figures, _, engine = load("robust_variance_options")
+    recidivism = pd.read_csv(CASES / "data" / "assink2016_three_level.csv").sort_values(["study", "esid"])
+    coaching = pd.read_csv(CASES / "data" / "kalaian1996_coaching.csv").sort_values(["study", "outcome"])
+    alone = np.ones((len(recidivism), 1))
+    means = np.column_stack([coaching.outcome == name for name in ("math", "verbal")]).astype(float)
+    for data, key, table, x, models in (
+        ("Recidivism, 17 studies", "A", recidivism, alone, {"EQUAL0": None, "CORR0.8": 0.8, "HIER": None, "CHE": 0.8}),
+        ("Coaching, 47 studies", "K", coaching, means, {"RE": None, "EQUAL": None, "CHE": 0.66}),
+    ):
+        for name, rho in models.items():
+            working, found, expected = name.rstrip("0.8"), [], []
+            for kind in ("CR0", "CR1", "CR2"):
+                fit = fit_robust(
+                    table.yi, table.vi, table.study.tolist(), x=x, working=working, rho=rho, adjustment=kind
+                )  # fmt: skip
+                found += [v for c in fit.coefficients for v in (c.estimate, c.se, c.df, c.p_value)]
+                theirs = [
+                    np.atleast_1d(figures[f"{key}.{name}.{at}"]) for at in ("beta", *(f"{kind}.{q}" for q in _OF))
+                ]
+                expected += np.column_stack(theirs).ravel().tolist()
+                if fit.p > 1:
+                    test = fit.test(np.eye(fit.p)[1:] - np.eye(fit.p)[0])
+                    found += [test.statistic, test.df2, test.p_value]
+                    f, _, df2, p = figures[f"{key}.{name}.{kind}.equal"]
+                    expected += [f, df2, p]
+            what = "coefficients, se, df, p" + (", HTZ test of equal means" if x.shape[1] > 1 else "")
+            yield data, f"working model {working}, CR0 to CR2: {what}", engine, worst(found, expected)
+
+
+_OF = ("se", "df", "p")
+
+
 def case_33() -> Iterator[Row]:
     figures, _, engine = load("33_bayes_model_average")
     found = average_models(figures["yi"], np.array(figures["sei"]) ** 2)
@@ -481,8 +514,9 @@ WHY = """
 def page() -> str:
     """Return the page."""
     cases: list[Callable[[], Iterator[Row]]] = [
-        case_01, case_02, case_05, case_12, case_14, case_ishak, case_regression, case_robust, case_22, case_27,
-        case_32, case_33, case_20, case_20_models, case_18, case_51, case_52, case_06, case_08,
+        case_01, case_02, case_05, case_12, case_14, case_ishak, case_regression, case_robust,
+        case_robust_options, case_22, case_27, case_32, case_33, case_20, case_20_models, case_18, case_51, case_52,
+        case_06, case_08,
     ]  # fmt: skip
     lines = [
         "# Agreement with the reference implementations",
