@@ -232,7 +232,11 @@ def test_moderators_of_a_protocol_are_regressed_on_and_those_that_cannot_be_say_
 
 
 def test_every_fit_is_there_for_export(overview):
-    assert {"antibodies-survival-os-hr-pool", "antibodies-survival-os-hr-hierarchy"} <= set(overview.fits)
+    assert {
+        "antibodies-survival-os-hr-pool",
+        "antibodies-survival-os-hr-hierarchy",
+        "antibodies-survival-os-hr-robust-primary",
+    } <= set(overview.fits)
     for name, fit in overview.fits.items():
         assert json.dumps(fit.to_dict(), allow_nan=False), name
 

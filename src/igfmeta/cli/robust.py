@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from igfmeta.cli.fit_options import RobustOptions
-from igfmeta.cli.request import Many, Selected, several, takes
+from igfmeta.cli.request import Many, Weighted, several, takes
 from igfmeta.errors import check_choice
 
 FORMATS = ("table", "json", "csv", "markdown")
@@ -17,7 +17,7 @@ _QUESTION, _MODEL, _OUTPUT = "Question", "Model", "Output"
 
 
 @dataclass
-class RobustRequest(RobustOptions, Selected):
+class RobustRequest(RobustOptions, Weighted):
     """Which studies, and how their results are weighted."""
 
     outcome: Annotated[
@@ -105,11 +105,12 @@ def robust(
     shape = check_choice("--format", output_format, FORMATS)
     if figure is not None:
         check_suffix(figure)
-    own = {f.name for f in fields(RobustRequest)} - {f.name for f in fields(Selected)} - {"outcome"}
+    own = {f.name for f in fields(RobustRequest)} - {f.name for f in fields(Weighted)} - {"outcome"}
     result = model(
         request.evidence(),
         outcome=several(request.outcome) or "os",
         **{name: getattr(request, name) for name in sorted(own)},
+        risk_weights=request.weights(),
         **request.criteria(),
     )
     text = rendered(result, tables, shape, before=forest_text(result) if shape == "table" else ())

@@ -80,7 +80,8 @@ def _fits(analyses: Sequence[Analysis]) -> dict[str, Any]:
     for analysis in analyses:
         for outcome in analysis.outcomes:
             key = key_of(analysis, outcome.key)
-            named = {"pool": outcome.answer, "hierarchy": outcome.hierarchy, "mcmc": outcome.sampled}
+            named: dict[str, Any] = {"pool": outcome.answer, "hierarchy": outcome.hierarchy, "mcmc": outcome.sampled}
+            named |= {f"robust-{each.use}": each.result for each in outcome.dependence if each.several}
             fits |= {f"{key}-{name}": fit for name, fit in named.items() if fit is not None}
         for name, results in (("risk", analysis.risks), ("dose", analysis.doses),
                               ("triangulation", analysis.triangulations)):  # fmt: skip

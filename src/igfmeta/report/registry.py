@@ -31,6 +31,7 @@ from igfmeta.report.sections import (
     moderators,
     risk_of_bias,
     sensitivity,
+    several_results,
     small_study,
 )
 from igfmeta.synthesis.analysis import Analysis
@@ -46,6 +47,7 @@ OF_A_QUESTION: tuple[Callable[[Analysis], Section | None], ...] = (
     moderators.section,
     sensitivity.section,
     choices.section,
+    several_results.section,
     influence.section,
     small_study.section,
     bayesian.section,

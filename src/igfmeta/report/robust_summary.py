@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from igfmeta import formatting as f
 from igfmeta.effects.scales import label_of, transform_of
 from igfmeta.models.robust.fitting import RobustCoefficient, RobustFit
@@ -30,12 +32,17 @@ def tables(result: RobustResult) -> list[SummaryTable]:
 
 def estimate_text(result: RobustResult, each: RobustCoefficient) -> str:
     """Return a coefficient with its interval as the reader knows it: a ratio, a rate in percent, a slope."""
-    rate = result.on_reader_scale and result.measure in PROPORTIONS
-    decimals = 1 if rate else 2 if result.on_reader_scale else 3
     values = [result.natural(value) for value in (each.estimate, each.ci_lower, each.ci_upper)]
+    rate = result.on_reader_scale and result.measure in PROPORTIONS
+    return with_interval(values, rate=rate, decimals=2 if result.on_reader_scale else 3)
+
+
+def with_interval(values: Sequence[float | None], *, rate: bool, decimals: int = 2) -> str:
+    """Return estimate and limits; rates in percent."""
+    digits = 1 if rate else decimals
     estimate, lower, upper = (100 * v if rate and v is not None else v for v in values)
-    shown = f.interval(lower, upper, decimals) if lower is not None else "no interval"
-    return f"{f.number(estimate, decimals)} ({shown})"
+    shown = f.interval(lower, upper, digits) if lower is not None else "no interval"
+    return f"{f.number(estimate, digits)} ({shown})"
 
 
 def _what(result: RobustResult) -> str:

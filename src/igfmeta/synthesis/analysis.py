@@ -12,6 +12,7 @@ from igfmeta.evidence.tables import Evidence
 from igfmeta.synthesis.absolute import Absolute, absolute_effects
 from igfmeta.synthesis.certainty import Rating, rate
 from igfmeta.synthesis.checks import Checks, checks_of
+from igfmeta.synthesis.dependence import Dependence, dependence_of
 from igfmeta.synthesis.hierarchy import hierarchy
 from igfmeta.synthesis.hierarchy_results import HierarchyResult
 from igfmeta.synthesis.pooling import outcome_vocabulary, pool
@@ -78,6 +79,8 @@ class OutcomeAnalysis:
     moderators : tuple of ModeratorFit
     checks : Checks or None
         Influence of single studies, small-study effects, sensitivity to every choice of method.
+    dependence : tuple of Dependence
+        Every result of every study, by which rows may take part.
     """
 
     spec: Outcome
@@ -92,6 +95,7 @@ class OutcomeAnalysis:
     rating: Rating | None
     moderators: tuple[ModeratorFit, ...] = ()
     checks: Checks | None = None
+    dependence: tuple[Dependence, ...] = ()
 
     @property
     def key(self) -> str:
@@ -275,7 +279,16 @@ def _outcome(protocol: Protocol, spec: Outcome, evidence: Evidence, sampler: Sam
         rating=rating,
         moderators=tuple(_moderator(protocol, name, spec, evidence) for name in protocol.moderators) if answer else (),
         checks=None if answer is None else checks_of(answer, origin=evidence.origin),
+        dependence=() if answer is None else _dependence(protocol, spec, evidence),
     )
+
+
+def _dependence(protocol: Protocol, spec: Outcome, evidence: Evidence) -> tuple[Dependence, ...]:
+    model, eligibility = protocol.model, protocol.eligibility
+    return dependence_of(
+        evidence, spec.name, spec.measure, use=eligibility.use, level=model.level, risk_weights=model.risk_weights,
+        criteria=eligibility.criteria(),
+    )  # fmt: skip
 
 
 def _info(spec: Outcome, answer: Answer | None, evidence: Evidence) -> OutcomeInfo:

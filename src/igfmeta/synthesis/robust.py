@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
@@ -17,6 +17,7 @@ from igfmeta.synthesis.formula_design import design
 from igfmeta.synthesis.moderators import moderators_of
 from igfmeta.synthesis.pooling import Which, outcome_vocabulary, sources_of
 from igfmeta.synthesis.questions import Question, questions
+from igfmeta.synthesis.risk_weights import checked_weights, discounted, shares, weighting
 from igfmeta.synthesis.robust_results import SWEEP, RobustResult, RobustRow, equality, means_of_rows
 from igfmeta.synthesis.robust_sampling import Sampling, result_of
 from igfmeta.synthesis.rows_to_effects import RowEffect, effects_of
@@ -54,6 +55,7 @@ def robust(
     rho: float | None = None,
     adjustment: str = "CR2",
     level: float = 0.95,
+    risk_weights: Mapping[str, float] | None = None,
     **criteria: Unpack[Which],
 ) -> RobustResult:
     """Pool or regress every usable result of every study, with variances that hold whatever their dependence.
@@ -70,7 +72,7 @@ def robust(
         Outcomes or families with one measure. Of several each has its own mean, unless `mods` says otherwise.
     mods : str, optional
         Formula of columns of the trials table and `tumor_group`, such as "~ year + C(phase)" or "~ outcome - 1".
-    measure, use, **criteria
+    measure, use, risk_weights, **criteria
         As of `igfmeta.synthesis.pooling.pool`; rates are logits with normal variances. "sensitivity" adds the rows
         marked so, beside the primary rows of their studies.
     cluster : {"study", "agent", "class", "tumor"}
@@ -112,11 +114,15 @@ def robust(
     kind = CLUSTERS[check_choice("cluster", cluster, tuple(CLUSTERS))]
     asked = _questions([outcome] if isinstance(outcome, str) else list(outcome), measure, evidence)
     results = _results(evidence, asked, use, dict(criteria), level)
+    weights = checked_weights(risk_weights)
+    results = replace(results, studies=tuple(discounted(results.studies, weights, results.measure, level)))
     clusters = [str(getattr(study, kind)) or "(blank)" for study in results.studies]
     _refuse_divided(results.studies, clusters, cluster)
     x, names = _design(evidence, results, mods)
     yi, vi = (np.array([getattr(study, name) for study in results.studies]) for name in ("yi", "vi"))
-    sampling = Sampling.of(results.effects, results.measure) if working == "CHE" else None
+    sampling = None
+    if working == "CHE":
+        sampling = Sampling.of(results.effects, results.measure, shares(results.studies, weights))
 
     def fitted(correlation: float | None) -> RobustFit:
         return fit_robust(
@@ -140,7 +146,7 @@ def robust(
         sweep=tuple((each, fitted(each)) for each in SWEEP) if fit.rho is not None and not indifferent else (),
         rows=_rows(results, clusters, cluster, fit),
         unused=results.unused,
-        remarks=_remarks(results, working, sampling),
+        remarks=(*_remarks(results, working, sampling), *weighting(weights, results.studies)),
         n_harmonic=_n_harmonic(results),
         file=None,
         origin=evidence.origin,
@@ -242,6 +248,7 @@ def _rows(results: _Results, clusters: Sequence[str], cluster: str, fit: RobustF
             weight=float(weight),
             derivation=study.derivation,
             reason=None,
+            source_id=study.source_ids[0],
             citation=study.citation,
             href=study.href,
         )

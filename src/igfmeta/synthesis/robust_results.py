@@ -47,8 +47,8 @@ class RobustRow:
         In percent.
     derivation : str
     reason : str or None
-    citation, href
-        Of its source.
+    source_id, citation, href
+        Its source.
     """
 
     label: str
@@ -65,6 +65,7 @@ class RobustRow:
     detail: str = ""
     group: str = ""
     row_id: str = ""
+    source_id: str = ""
     citation: str = ""
     href: str | None = None
 

@@ -42,15 +42,17 @@ class Sampling:
     alike: Any
 
     @classmethod
-    def of(cls, effects: Sequence[RowEffect], measure: str) -> Sampling:
+    def of(cls, effects: Sequence[RowEffect], measure: str, shares: Floats | None = None) -> Sampling:
+        """Return the covariance of results; `shares` divide their variances (see `igfmeta.synthesis.risk_weights`)."""
+        root = np.sqrt(np.ones(len(effects)) if shares is None else shares)
         rows = [effect.row for effect in effects]
         comparison = tuple(" / ".join(comparison_of(row)) for row in rows)
         reading = _readings([result_of(row) for row in rows])
         study = np.array([str(row["study_id"]) for row in rows])
         mixed = np.array([each in _overlapping(rows) for each in study], dtype=bool)
         return cls(
-            vi=np.array([effect.vi for effect in effects]),
-            within=control_covariance(effects, reading, measure),
+            vi=np.array([effect.vi for effect in effects]) / root**2,
+            within=control_covariance(effects, reading, measure) / np.outer(root, root),
             reading=reading,
             comparison=comparison,
             alike=np.equal.outer(study, study) & mixed[:, None],

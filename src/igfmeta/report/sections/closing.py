@@ -14,9 +14,11 @@ from igfmeta.synthesis.eligibility import Row
 
 
 def _rows(analyses: Sequence[Analysis]) -> list[Row]:
-    """Return the rows that any pool used, in the order of the tables."""
+    """Return the rows that any pool or model of all results used, in the order of the tables."""
     used = {i for a in analyses for _, answer in a.answered for s in answer.overall.studies for i in s.row_ids}
     used |= {study.row_id for a in analyses for result in a.risks for g in result.everything() for study in g.studies}
+    shown = [each.result for a in analyses for outcome, _ in a.answered for each in outcome.dependence if each.several]
+    used |= {row.row_id for result in shown if result is not None for row in result.rows}
     evidence = analyses[0].evidence
     rows = (*evidence.table("trials"), *evidence.table("associations"))
     return [row for row in rows if row["row_id"] in used]

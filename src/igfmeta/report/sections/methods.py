@@ -85,6 +85,12 @@ def _of(analysis: Analysis) -> Iterator[str]:
             )
         if outcome.sampled is not None and outcome.sampled.sampled is not None:
             yield f"The same model was sampled by {outcome.sampled.engine}, seed {outcome.sampled.seed}."
+        if any(each.several for each in outcome.dependence):
+            yield (
+                "Where studies give several results, all of them were also pooled by the correlated and hierarchical "
+                "effects model, with the cluster-robust variance CR2 and Satterthwaite's degrees of freedom "
+                "(Pustejovsky & Tipton 2022, Prev Sci 23:425; 2018, J Bus Econ Stat 36:672)."
+            )
         if outcome.absolute is not None:
             yield (
                 "Absolute effects: baseline risks of the control arms, and the relative effect applied to them; a "
