@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from igfmeta.cli.pool import needs_of_pool
-from igfmeta.cli.request import Request, several, takes
+from igfmeta.cli.request import PoolRequest, several, takes
 from igfmeta.cli.unheard import Needs, refuse_unheard
 
 if TYPE_CHECKING:
     from igfmeta.synthesis.results import PoolResult
 
 
-@takes(Request)
+@takes(PoolRequest)
 def forest(
-    request: Request,
+    request: PoolRequest,
     *,
     context: typer.Context,
     output: Annotated[Path, typer.Option("--output", "-o", help="The figure: .svg, .pdf, .png, .html or .txt.")],
@@ -32,9 +31,7 @@ def forest(
 ) -> None:
     """Draw the forest plots of a selection; with several outcomes, one file for each."""
     refuse_unheard(context, Needs(("prior",), bayes, "the posterior, which --no-bayes leaves out"))
-    result = request.pool()
-    refuse_unheard(context, *needs_of_pool(request, result))
-    save_forests(result, output, bayes=bayes, left=several(left), right=several(right))
+    save_forests(request.pool(), output, bayes=bayes, left=several(left), right=several(right))
 
 
 def save_forests(result: PoolResult, path: Path, **options: Any) -> None:

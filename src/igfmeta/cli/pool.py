@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from igfmeta.cli.request import Request, takes
+from igfmeta.cli.request import PoolRequest, takes
 from igfmeta.cli.unheard import Needs, refuse_unheard
 from igfmeta.errors import check_choice
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 FORMATS = ("table", "json", "csv", "markdown", "html")
 
 
-@takes(Request)
+@takes(PoolRequest)
 def pool(
-    request: Request,
+    request: PoolRequest,
     *,
     context: typer.Context,
     output_format: Annotated[str, typer.Option("--format", help="table, json, csv, markdown or html.")] = "table",
@@ -41,25 +41,12 @@ def pool(
     shape = check_choice("--format", output_format, FORMATS)
     refuse_unheard(context, Needs(("explain",), shape not in ("json", "csv"), "a format for readers; json has it all"))
     result = request.pool()
-    refuse_unheard(context, *needs_of_pool(request, result))
     text = rendered(result, shape, explain=explain)
     if forest is not None:
         from igfmeta.cli.forest import save_forests
 
         save_forests(result, forest)
     emit(text, output)
-
-
-def needs_of_pool(request: Request, result: PoolResult) -> tuple[Needs, ...]:
-    """Return which options say nothing of rates of one arm, where a pool has nothing else."""
-    from igfmeta.synthesis.questions import COUNTED_PROPORTION
-
-    others = any(answer.question.measure != COUNTED_PROPORTION for answer in result)
-    what = (
-        "effects that have variances: rates of one arm are pooled as counts, by maximum likelihood (--method ML or CE)"
-    )
-    heeded = request.method.upper() in ("ML", "CE")
-    return (Needs(("ci", "pi"), others, what), Needs(("method",), others or heeded, what))
 
 
 def rendered(result: PoolResult, shape: str, *, explain: bool) -> str:

@@ -121,16 +121,27 @@ class Request(Weighted):
         str | None, _asked("HR; OR, RR, RD, PETO, AS for two arms; PLO, PLN, PR, PAS, PFT for one arm.")
     ] = None
     method: Annotated[
-        str,
-        _model("Estimator of tau2: CE (common effect), DL, DL2, CA2, HE, HS, HSK, SJ, ML, REML, EB, PM, PMM, GENQ."),
-    ] = "REML"
-    ci: Annotated[str, _model("Interval of the pooled effect: z, t, HK, HK-floor, KR.")] = "HK"
-    pi: Annotated[str, _model("Prediction interval: z, V, HTS, HK, HK-PR, KR, KR-PR.")] = "HK"
+        str | None,
+        _model(
+            "Estimator of tau2: CE (common effect), DL, DL2, CA2, HE, HS, HSK, SJ, ML, REML, EB, PM, PMM, GENQ. "
+            "Default: REML; of rates pooled from their counts (PLO) ML, or CE."
+        ),
+    ] = None
+    ci: Annotated[
+        str | None,
+        _model("Interval of the pooled effect: z, t, HK, HK-floor, KR. Default: HK; of rates from counts PL, or z, t."),
+    ] = None
+    pi: Annotated[
+        str | None,
+        _model(
+            "Prediction interval: z, V, HTS, HK, HK-PR, KR, KR-PR. Default: HK; of rates from counts it follows --ci."
+        ),
+    ] = None
     prior: Annotated[str | None, _model('Prior of tau, such as "half-normal(0.5)" or "half-cauchy(0.5)".')] = None
     level: Annotated[float, _model("Level of every interval.", "NUMBER")] = 0.95
 
-    def pool(self) -> PoolResult:
-        """Pool what was asked for."""
+    def pool(self, **more: Any) -> PoolResult:
+        """Pool what was asked for; `more` are further options of `igfmeta.synthesis.pooling.pool`."""
         from igfmeta.synthesis.pooling import pool
 
         return pool(
@@ -145,8 +156,26 @@ class Request(Weighted):
             use=self.use,
             level=self.level,
             risk_weights=self.weights(),
+            **more,
             **self.criteria(),
         )
+
+
+@dataclass
+class PoolRequest(Request):
+    """The options of `pool` and `forest`."""
+
+    rates: Annotated[
+        str,
+        _model(
+            "Single-arm rates on the logit scale (PLO): binomial, from their counts; normal, logits by inverse "
+            "variance with --method, --ci and --pi, 1/2 added to zeros."
+        ),
+    ] = "binomial"
+
+    def pool(self, **more: Any) -> PoolResult:
+        """Pool what was asked for."""
+        return super().pool(rates=self.rates, **more)
 
 
 def weights_of(given: list[str] | None) -> dict[str, float] | None:

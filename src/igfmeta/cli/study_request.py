@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -126,9 +126,9 @@ class StudyRequest(Request):
         from igfmeta.synthesis.methods import Methods
 
         return Methods(
-            method=check_choice("method", self.method, TAU2_METHODS),
-            ci=check_choice("ci", self.ci, CI_METHODS),
-            pi=check_choice("pi", self.pi, PI_METHODS),
+            method=check_choice("method", self.method or "REML", TAU2_METHODS),
+            ci=check_choice("ci", self.ci or "HK", CI_METHODS),
+            pi=check_choice("pi", self.pi or "HK", PI_METHODS),
             level=check_level(self.level),
         )
 
@@ -153,7 +153,9 @@ class StudyRequest(Request):
             raise InputError("--ci-level and --zero-cells are of a table; name its effects too, such as --yi and --vi.")
         from igfmeta.synthesis.study_sets import sets_of_pool
 
-        return sets_of_pool(self.pool(), cluster=cluster)
+        # Only the studies are taken of this pool: the methods are those of what is asked about them.
+        found = replace(self, method=None, ci=None, pi=None).pool()
+        return sets_of_pool(found, cluster=cluster)
 
     def _of_table(self, cluster: str | None, risk: str | None) -> tuple[StudySet, ...]:
         from igfmeta.evidence.columns import read_columns

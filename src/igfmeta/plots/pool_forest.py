@@ -10,7 +10,6 @@ from igfmeta.effects.scales import label_of, null_value, transform_of
 from igfmeta.errors import check_choice
 from igfmeta.numerics import t_quantile
 from igfmeta.plots.forest import Forest, ForestGroup, ForestRow, ForestSummary, Transform
-from igfmeta.synthesis.questions import COUNTED_PROPORTION
 from igfmeta.synthesis.results import Answer, Group, methods_of
 from igfmeta.synthesis.studies import MARKS, Study
 
@@ -138,7 +137,7 @@ def _groups(answer: Answer, bayes: bool) -> tuple[ForestGroup, ...]:
 
 def _lines(answer: Answer) -> tuple[str, ...]:
     fit, used = answer.overall.fit, methods_of(answer.overall)
-    name = "likelihood ratio" if answer.question.measure == COUNTED_PROPORTION else "Q"
+    name = "likelihood ratio" if answer.question.counted else "Q"
     lines = []
     if fit.tau2 is not None:
         lines.append(
@@ -201,7 +200,7 @@ def answer_forest(
         left_columns=tuple((name, headings[name]) for name in beside),
         right_columns=_chosen("right", right if right is not None else ("estimate", "weight")),
         weight_label="Weight (share of the information, all studies)"
-        if answer.question.measure == COUNTED_PROPORTION
+        if answer.question.counted
         else "Weight (random effects, all studies)",
         lines=_lines(answer),
         footnotes=tuple((mark, MARKS[mark]) for mark in marks),

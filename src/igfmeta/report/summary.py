@@ -10,7 +10,6 @@ from igfmeta import formatting as f
 from igfmeta.effects.scales import label_of, null_value
 from igfmeta.synthesis.eligibility import Unused
 from igfmeta.synthesis.group_hierarchy import Hierarchical
-from igfmeta.synthesis.questions import COUNTED_PROPORTION
 from igfmeta.synthesis.results import Answer, Group, PoolResult, methods_of
 
 #: Under the heading of the posterior, where groups have a second one.
@@ -138,12 +137,14 @@ def methods_line(group: Group) -> str:
         f"Posterior: tau {used['tau_prior']}, mu {used['mu_prior']}, "
         f"{100 * used['level']:g} % {used['interval']} interval."
     )
-    if group.measure != COUNTED_PROPORTION:
-        return f"tau2 by {used['method']}, CI by {used['ci']}, PI by {used['pi']}. {posterior}"
+    if not group.counted:
+        logits = "Logits with normal variances, 1/2 added to zeros: " if group.measure == "PLO" else ""
+        return f"{logits}tau2 by {used['method']}, CI by {used['ci']}, PI by {used['pi']}. {posterior}"
     held = "CE (held at 0)" if used["method"] == "CE" else "ML"
+    by = {"z": "the normal distribution", "t": "t with k - 1 degrees of freedom"}.get(used["ci"], "profile likelihood")
     return (
         f"Logit-normal model of the counts (binomial likelihood, nothing added to zeros): tau2 by {held}; CI by "
-        "profile likelihood, exact (Clopper-Pearson) for one study or where nobody responded; PI from that CI and "
+        f"{by}, exact (Clopper-Pearson) for one study or where nobody responded; PI from that CI and "
         "tau2; I2 = tau2 / (tau2 + typical variance of the logits). Hartung-Knapp is not for counts. " + posterior
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from igfmeta.bayes.tau_priors import parse_tau_prior
@@ -17,7 +17,7 @@ from igfmeta.synthesis.hierarchy import hierarchy
 from igfmeta.synthesis.hierarchy_results import HierarchyResult
 from igfmeta.synthesis.pooling import outcome_vocabulary, pool
 from igfmeta.synthesis.protocol import Model, Outcome, Protocol, RiskQuestion, Variant
-from igfmeta.synthesis.protocol_check import check_against, varied
+from igfmeta.synthesis.protocol_check import check_against, of_protocol, varied
 from igfmeta.synthesis.protocol_files import ProtocolFile
 from igfmeta.synthesis.questions import OutcomeInfo
 from igfmeta.synthesis.results import Answer, NoAnswer
@@ -253,8 +253,10 @@ def _triangulation(options: dict[str, Any], protocol: Protocol, evidence: Eviden
 
 def _outcome(protocol: Protocol, spec: Outcome, evidence: Evidence, sampler: Sampler | None) -> OutcomeAnalysis:
     criteria, use = protocol.eligibility.criteria(), protocol.eligibility.use
-    options = protocol.model.options()
+    options, unheeded = of_protocol(protocol, protocol.model.options(), spec)
     answer, missing = _pooled(evidence, spec, use, {**options, **criteria})
+    if answer is not None and unheeded is not None:
+        answer = replace(answer, remarks=(*answer.remarks, unheeded))
     info = _info(spec, answer, evidence)
     fitted = sampled = rating = absolute = None
     subgroups: list[Answer] = []
@@ -353,6 +355,7 @@ def _variants(protocol: Protocol, spec: Outcome) -> Sequence[Variant]:
 
 def _variant(protocol: Protocol, variant: Variant, spec: Outcome, evidence: Evidence) -> VariantFit:
     criteria, use, options = varied(protocol, variant)
+    options, _ = of_protocol(protocol, options, spec)
     try:
         result = pool(evidence, outcome=spec.name, measure=spec.measure, use=use, **options, **criteria)
     except (NothingToPool, InputError) as error:

@@ -22,7 +22,8 @@ from igfmeta.synthesis.eligibility import USE_LEVELS, Row, Unused, eligible, lef
 from igfmeta.synthesis.group_hierarchy import group_hierarchy
 from igfmeta.synthesis.grouping import BY, Grouped, grouper
 from igfmeta.synthesis.methods import Methods
-from igfmeta.synthesis.questions import COUNTED_PROPORTION, OutcomeInfo, Question, questions
+from igfmeta.synthesis.questions import OutcomeInfo, Question, questions
+from igfmeta.synthesis.rate_methods import RATES, RateMethods, rate_methods, refuse_unheeded
 from igfmeta.synthesis.rate_pools import between_rates, pool_rates
 from igfmeta.synthesis.results import Answer, AnyPosterior, BetweenGroups, Group, NoAnswer, PoolResult
 from igfmeta.synthesis.risk_weights import checked_weights, weighted, weighting
@@ -62,11 +63,11 @@ def outcome_vocabulary(evidence: Evidence) -> dict[str, OutcomeInfo]:
 
 
 def _fits(
-    groups: Sequence[Sequence[Study]], question: Question, methods: Methods, tau_prior: TauPrior
+    groups: Sequence[Sequence[Study]], question: Question, methods: Methods, rates: RateMethods, tau_prior: TauPrior
 ) -> Sequence[tuple[Pooled, AnyPosterior]]:
     """Fit every group in one batch: row g holds the studies of group g, and the mask how many they are."""
-    if question.measure == COUNTED_PROPORTION:
-        return pool_rates(groups, tau_prior=tau_prior, level=methods.level, common=methods.method.upper() == "CE")
+    if question.counted:
+        return pool_rates(groups, tau_prior=tau_prior, level=methods.level, common=rates.common, ci=rates.ci)
     mask = np.arange(max(map(len, groups))) < np.array([[len(group)] for group in groups])
     yi, vi = np.zeros(mask.shape), np.ones(mask.shape)
     yi[mask] = [study.yi for group in groups for study in group]
@@ -115,7 +116,7 @@ def _between(groups: Sequence[Group]) -> BetweenGroups | None:
     """Test the groups' estimates against each other; None with fewer than two groups."""
     if len(groups) < 2:
         return None
-    if groups[0].measure == COUNTED_PROPORTION:
+    if groups[0].counted:
         q, df, p_value = between_rates([g.studies for g in groups])
         return BetweenGroups(q=q, df=df, p_value=p_value, groups=len(groups), test="likelihood ratio, one tau2")
     variances = [classical_variance([study.vi for study in g.studies], g.fit.tau2) for g in groups]
@@ -195,9 +196,10 @@ def pool(
     outcome: str | Sequence[str] | None = None,
     by: str = "tumor",
     measure: str | None = None,
-    method: str = "REML",
-    ci: str = "HK",
-    pi: str = "HK",
+    method: str | None = None,
+    ci: str | None = None,
+    pi: str | None = None,
+    rates: str = "binomial",
     prior: str | TauPrior | None = None,
     use: str = "primary",
     level: float = 0.95,
@@ -216,10 +218,15 @@ def pool(
         What makes a group.
     measure : str, optional
         HR; OR, RR, RD, PETO, AS; PLO, PLN, PR, PAS, PFT. Default: what the outcome has.
-    method : str
-        Estimator of tau2.
-    ci, pi : str
-        Methods of the confidence and of the prediction interval.
+    method : str, optional
+        Estimator of tau2; by default REML. Rates pooled from their counts take ML (their default) or CE.
+    ci, pi : str, optional
+        Methods of the confidence and of the prediction interval; by default HK. Rates pooled from their counts take ci
+        PL (profile likelihood, their default), z or t, and their prediction interval follows. What they do not heed is
+        refused, or said with their answer where other questions heed it.
+    rates : {"binomial", "normal"}
+        Whether single-arm rates on the logit scale (PLO) are pooled from their counts, or as logits by inverse
+        variance, 1/2 added to zeros, with `method`, `ci` and `pi`.
     prior : str or prior, optional
         Of tau, such as "half-normal(0.5)". Default: by measure; stated in the result.
     use : {"primary", "sensitivity"}
@@ -255,11 +262,14 @@ def pool(
     """
     by = check_choice("by", by, BY)
     use = check_choice("use", use, USE_LEVELS)
-    methods = Methods(method=method, ci=ci, pi=pi, level=check_level(level))
+    rates = check_choice("rates", rates, RATES)
+    methods = Methods(method=method or "REML", ci=ci or "HK", pi=pi or "HK", level=check_level(level))
+    of_rates = rate_methods(method, ci, pi)
     tau_prior = parse_tau_prior(prior) if isinstance(prior, str) else prior
     weights = checked_weights(risk_weights)
     wanted = [outcome] if isinstance(outcome, str) else outcome
-    asked = questions(wanted, measure, outcome_vocabulary(evidence))
+    asked = questions(wanted, measure, outcome_vocabulary(evidence), rates=rates)
+    refuse_unheeded(of_rates, asked, rates)
     rows = evidence.select(**criteria).table("trials")
     sources = sources_of(evidence)
     grouped = grouper(by, evidence)
@@ -275,7 +285,7 @@ def pool(
             for key, label, studies in _parts(effects, grouped(effects), question, sources, level)
         ]
         prior = tau_prior or default_tau_prior(question.measure)
-        fits = _fits([studies for _, _, studies in parts], question, methods, prior)
+        fits = _fits([studies for _, _, studies in parts], question, methods, of_rates, prior)
         groups = [_group(*part, *fit, question) for part, fit in zip(parts, fits, strict=True)]
         answers.append(
             Answer(
@@ -286,12 +296,18 @@ def pool(
                 between=_between(groups[1:]),
                 hierarchy=group_hierarchy([g.studies for g in groups[1:]], question, by=by, level=methods.level),
                 unused=tuple(unused),
-                remarks=(*remarks.of_answer(question, groups[0].studies), *weighting(weights, groups[0].studies)),
+                remarks=(
+                    *remarks.of_answer(question, groups[0].studies),
+                    *weighting(weights, groups[0].studies),
+                    *([of_rates.unheeded] if question.counted and of_rates.unheeded else []),
+                ),
             )
         )
     if not answers:
         raise NothingToPool("\n".join(missing.reason for missing in unanswered))
     selection = {"outcome": tuple(wanted or ()), "by": by, "measure": measure, "use": use, **criteria}
+    if rates != "binomial":
+        selection["rates"] = rates
     if risk_weights:
         selection["risk_weights"] = {name: weight for name, weight in weights.items() if weight != 1}
     return PoolResult(

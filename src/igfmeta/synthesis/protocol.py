@@ -16,6 +16,7 @@ from igfmeta.models.registry import TAU2_METHODS
 from igfmeta.synthesis.eligibility import USE_LEVELS
 from igfmeta.synthesis.grouping import BY
 from igfmeta.synthesis.questions import MEASURES
+from igfmeta.synthesis.rate_methods import RATES
 
 #: What GRADE looks at, in its order.
 DOMAINS = ("risk_of_bias", "inconsistency", "indirectness", "imprecision", "publication_bias")
@@ -40,6 +41,7 @@ Factor = Annotated[Text, _one_of("by", FACTORS)]
 Method = Annotated[Text, _one_of("method", TAU2_METHODS)]
 Ci = Annotated[Text, _one_of("ci", CI_METHODS)]
 Pi = Annotated[Text, _one_of("pi", PI_METHODS)]
+Rates = Annotated[Text, _one_of("rates", RATES)]
 Use = Annotated[Text, _one_of("use", USE_LEVELS)]
 Measure = Annotated[Text, _one_of("measure", MEASURES)]
 Prior = Annotated[Text, AfterValidator(_prior)]
@@ -94,6 +96,7 @@ class Model(Part):
     method: Method = Field("REML", description="estimator of tau2")
     ci: Ci = Field("HK", description="interval of the pooled effect")
     pi: Pi = Field("HK", description="prediction interval")
+    rates: Rates = Field("binomial", description="single-arm rates (PLO): binomial (from counts) or normal (logits)")
     prior: Prior | None = Field(None, description="prior of tau")
     level: Level = Field(0.95, description="level of every interval")
     risk_weights: Mapping[str, Annotated[float, Field(gt=0, le=1)]] | None = Field(
@@ -101,8 +104,9 @@ class Model(Part):
     )
 
     def options(self) -> dict[str, Any]:
-        """Return what `pool` takes."""
-        return self.model_dump()
+        """Return what `pool` takes; methods that were not written are left to it, since rates have their own."""
+        own = {"method", "ci", "pi"} - self.model_fields_set
+        return {name: value for name, value in self.model_dump().items() if name not in own}
 
 
 class Override(Part):

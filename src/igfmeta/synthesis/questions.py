@@ -63,6 +63,8 @@ class Question:
         Randomized comparisons, or the results of one arm.
     better : {"lower", "higher"}
         Which direction favours the experimental arm.
+    counted : bool
+        Whether these are rates that are pooled from their counts, by the binomial likelihood.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Question:
     measure: str
     arms: Arms
     better: str
+    counted: bool = False
 
 
 def _family(name: str, known: Mapping[str, OutcomeInfo]) -> list[OutcomeInfo]:
@@ -97,7 +100,7 @@ def _measures_for(info: OutcomeInfo, measure: str | None, single_arm_only: bool)
     return [info.default_measure if info.default_measure in COMPARATIVE_COUNTS else "OR", DEFAULT_PROPORTION]
 
 
-def _question(name: str, label: str, members: Sequence[OutcomeInfo], measure: str) -> Question:
+def _question(name: str, label: str, members: Sequence[OutcomeInfo], measure: str, *, rates: str) -> Question:
     return Question(
         name=name,
         label=label,
@@ -105,11 +108,16 @@ def _question(name: str, label: str, members: Sequence[OutcomeInfo], measure: st
         measure=measure,
         arms="single_arm" if measure in PROPORTIONS else "comparison",
         better=members[0].better,
+        counted=measure == COUNTED_PROPORTION and rates == "binomial",
     )
 
 
 def questions(
-    outcomes: Sequence[str] | None, measure: str | None, known: Mapping[str, OutcomeInfo]
+    outcomes: Sequence[str] | None,
+    measure: str | None,
+    known: Mapping[str, OutcomeInfo],
+    *,
+    rates: str = "binomial",
 ) -> tuple[Question, ...]:
     """Return the pools that a request means.
 
@@ -122,6 +130,8 @@ def questions(
         comparison (the vocabulary's default measure) and the single-arm rate.
     known : mapping
         The outcome vocabulary by key.
+    rates : {"binomial", "normal"}
+        Whether logits of single-arm rates are pooled from the counts, or by inverse variance.
 
     Raises
     ------
@@ -147,5 +157,5 @@ def questions(
             continue
         label = members[0].label if name in known else FAMILY_LABELS.get(name, name)
         chosen = _measures_for(members[0], measure, single_arm_only)
-        asked += [_question(name, label, members, each) for each in chosen]
+        asked += [_question(name, label, members, each, rates=rates) for each in chosen]
     return tuple(asked)

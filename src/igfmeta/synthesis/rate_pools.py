@@ -92,7 +92,9 @@ def rate_studies(events: Floats, n: Floats) -> CountStudies:
     return CountStudies("PLO", {"events": events, "n": n}, own.yi, own.vi)
 
 
-def rate_fits(events: Floats, n: Floats, mask: Mask, *, level: float, common: bool = False) -> list[Pooled]:
+def rate_fits(
+    events: Floats, n: Floats, mask: Mask, *, level: float, common: bool = False, ci: str = "PL"
+) -> list[Pooled]:
     """Return the pool of the arms that each row of a mask takes: what `pool` gives for them, without its posterior.
 
     Parameters
@@ -102,6 +104,8 @@ def rate_fits(events: Floats, n: Floats, mask: Mask, *, level: float, common: bo
     level : float
     common : bool
         Hold tau2 at 0.
+    ci : {"PL", "z", "t"}
+        Of several arms; one arm, or arms at an end, have the exact interval.
 
     Examples
     --------
@@ -112,7 +116,7 @@ def rate_fits(events: Floats, n: Floats, mask: Mask, *, level: float, common: bo
     """
     inside = (mask @ events > 0) & (mask @ events < mask @ n)
     several = inside & (mask.sum(axis=1) > 1)
-    options = {"variant": "logit-normal", "method": "CE" if common else "ML", "ci": "PL", "level": level}
+    options = {"variant": "logit-normal", "method": "CE" if common else "ML", "ci": ci, "level": level}
     found = fit_counts("glmm", rate_studies(events, n), mask[several], **options) if several.any() else []
     mixed = iter(found)
     return [
@@ -134,7 +138,7 @@ def one_after_the_other(size: Sequence[int]) -> Mask:
 
 
 def pool_rates(
-    groups: Sequence[Sequence[Study]], *, tau_prior: TauPrior, level: float, common: bool = False
+    groups: Sequence[Sequence[Study]], *, tau_prior: TauPrior, level: float, common: bool = False, ci: str = "PL"
 ) -> list[tuple[Pooled, RatePosterior]]:
     """Return fit and posterior of each group of single-arm studies, on the logit scale.
 
@@ -146,10 +150,11 @@ def pool_rates(
     level : float
     common : bool
         Hold tau2 at 0.
+    ci : {"PL", "z", "t"}
     """
     events, n = _counts([study for group in groups for study in group])
     mask = one_after_the_other([len(group) for group in groups])
-    fits = rate_fits(events, n, mask, level=level, common=common)
+    fits = rate_fits(events, n, mask, level=level, common=common, ci=ci)
     members = [np.flatnonzero(row).tolist() for row in mask]
     posteriors = rate_posteriors(events, n, members, tau_prior=tau_prior, level=level)
     return list(zip(fits, posteriors, strict=True))

@@ -70,6 +70,11 @@ class Group:
     n_harmonic: float | None
     remarks: tuple[str, ...]
 
+    @property
+    def counted(self) -> bool:
+        """Whether these are rates pooled from their counts, by the binomial likelihood."""
+        return isinstance(self.posterior, RatePosterior)
+
     def natural(self, value: float | None) -> float | None:
         """Return a value of the analysis scale on the reader's scale."""
         if value is None:

@@ -17,7 +17,7 @@ from igfmeta.effects.scales import natural
 from igfmeta.errors import InputError, listed
 from igfmeta.evidence.risk_of_bias import LEVELS, WORDS
 from igfmeta.numerics import Floats, t_quantile
-from igfmeta.synthesis.questions import COUNTED_PROPORTION, Question
+from igfmeta.synthesis.questions import Question
 from igfmeta.synthesis.studies import Study
 
 
@@ -55,10 +55,10 @@ def weighted(
     """
     if all(weight == 1 for weight in weights.values()):
         return list(studies)
-    if question.measure == COUNTED_PROPORTION:
+    if question.counted:
         raise InputError(
             f"risk_weights divide variances, and {question.label.lower()} of one arm is pooled from its counts; name "
-            "another --outcome or --measure (PLN, PR, PAS, PFT), or restrict with --risk-of-bias."
+            "another --outcome or --measure (PLN, PR, PAS, PFT), take --rates normal, or restrict with --risk-of-bias."
         )
     return discounted(studies, weights, question.measure, level)
 

@@ -56,6 +56,8 @@ class StudySet:
         A sentence for each study that has no effect.
     origin : str
         Where the numbers come from.
+    binomial : bool
+        Whether rates on the logit scale are pooled from their counts.
     """
 
     name: str
@@ -74,6 +76,7 @@ class StudySet:
     n_harmonic: float | None
     unused: tuple[str, ...]
     origin: str
+    binomial: bool = True
 
     @property
     def k(self) -> int:
@@ -82,7 +85,7 @@ class StudySet:
     @property
     def counted(self) -> bool:
         """Whether these are rates of single arms that are pooled from their counts, as `pool` does."""
-        return self.measure == COUNTED_PROPORTION
+        return self.measure == COUNTED_PROPORTION and self.binomial
 
     @property
     def rates(self) -> tuple[Floats, Floats]:
@@ -173,6 +176,7 @@ def _set_of_group(answer: Answer, group: Group, attribute: str | None, *, origin
         n_harmonic=group.n_harmonic,
         unused=(),
         origin=origin,
+        binomial=answer.question.counted,
     )
 
 

@@ -45,6 +45,11 @@ MEASURES = {
     "PFT": "Rates of one arm were pooled on the double-arcsine scale (Freeman & Tukey 1950, Ann Math Stat 21:607).",
 }
 
+LOGITS = (
+    "Rates of one arm were pooled as logits by inverse variance, 1/2 added to the cells of studies with a zero "
+    "(a normal approximation: Stijnen 2010, Stat Med 29:3046)."
+)
+
 
 def section(analyses: Sequence[Analysis]) -> Section:
     """Return the methods of every question; what several share is said once."""
@@ -61,8 +66,10 @@ def _of(analysis: Analysis) -> Iterator[str]:
         )
     for outcome, answer in analysis.answered:
         used = methods_of(answer.overall)
-        yield MEASURES.get(answer.question.measure, f"Effects were pooled as {answer.question.measure}.")
-        if answer.overall.fit.k > 1 and answer.question.measure != "PLO":
+        measure = answer.question.measure
+        known = LOGITS if measure == "PLO" and not answer.question.counted else MEASURES.get(measure)
+        yield known or f"Effects were pooled as {measure}."
+        if answer.overall.fit.k > 1 and not answer.question.counted:
             yield (
                 f"Random effects: tau2 by {TAU2.get(used['method'], used['method'])}; the "
                 f"{100 * used['level']:g} % interval of the pooled effect {CI.get(used['ci'], used['ci'])}; the "
