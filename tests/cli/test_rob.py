@@ -39,6 +39,52 @@ def test_signs_carry_the_meaning_without_colour(run, tmp_path):
         assert sign in text
 
 
+DOMAINS = ("Bias arising from the randomization process", "Bias due to deviations from intended interventions")
+
+
+@pytest.fixture
+def judged(tmp_path):
+    """Return a function that writes three trials and judgements of them: study, domain, judgement."""
+    trials = "study_id,regimen,contrast,outcome,measure,estimate,ci_low,ci_high,ci_level,source_id\n" + "".join(
+        f"{name},combination,add_on,os,HR,{hr},{hr * 0.7:.3f},{hr / 0.7:.3f},95,s\n"
+        for name, hr in (("a", 0.8), ("b", 0.9), ("c", 1.4))
+    )
+    (tmp_path / "trials.csv").write_text(trials)
+
+    def write(*rows):
+        lines = "".join(f'{study},RoB 2,"{domain}",{judgement},why\n' for study, domain, judgement in rows)
+        (tmp_path / "risk_of_bias.csv").write_text("study_id,tool,domain,judgement,support\n" + lines)
+        return tmp_path
+
+    return write
+
+
+def test_a_judgement_of_the_study_as_a_whole_is_taken_as_it_was_made(run, judged, tmp_path):
+    """Some concerns in two domains may be a high risk in RoB 2; the worst of the domains would not say so."""
+    data = judged(*(("a", name, "some") for name in DOMAINS), ("a", "Overall bias", "high"), ("b", DOMAINS[0], "low"))
+    payload = json.loads(run("rob", "--data", data, "--format", "json")[1])
+    assert [(study["overall"], study["overall_was_judged"]) for study in payload["studies"]] == [
+        ("high", True), ("low", False)]  # fmt: skip
+    assert payload["domains"] == list(DOMAINS)
+    assert "as it was judged, or else the worst of the domains" in run("rob", "--data", data)[1]
+    pooled = run("pool", "--data", data, "--outcome", "os", "--by", "none", "--risk-of-bias", "low,some,none")[1]
+    assert "All studies  2" in pooled
+
+
+def test_a_whole_that_is_better_than_its_worst_part_is_named(run, judged):
+    data = judged(("a", DOMAINS[0], "high"), ("a", "Overall", "low"))
+    assert "better than their worst domain: a" in " ".join(run("rob", "--data", data)[1].split())
+
+
+def test_long_domains_are_written_in_lines(run, judged, tmp_path):
+    data = judged(*(("a", name, "some") for name in DOMAINS))
+    assert run("rob", "--data", data, "--figure", tmp_path / "bias.svg")[0] == 0
+    text = (tmp_path / "bias-lights.svg").read_text(encoding="utf-8")
+    assert DOMAINS[1] not in text
+    assert ">interventions<" in text
+    assert float(text.split('width="')[1].split("pt")[0]) < 500
+
+
 def test_evidence_without_judgements_is_a_sentence(run, tmp_path):
     (tmp_path / "trials.csv").write_text(
         "study_id,regimen,contrast,outcome,measure,estimate,ci_low,ci_high,ci_level,source_id\n"

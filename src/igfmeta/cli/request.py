@@ -63,7 +63,7 @@ class Selected:
     ] = None
     study: Annotated[Many, _select("Study, by its study_id.")] = None
     risk_of_bias: Annotated[
-        Many, _select("Risk of bias, the worst of a study's domains: low, some, high, unclear, none (not judged).")
+        Many, _select("Risk of bias, overall or in the worst domain: low, some, high, unclear, none (not judged).")
     ] = None
     data: Annotated[
         Path | None,

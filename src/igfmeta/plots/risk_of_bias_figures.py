@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 #: Lengths in points.
 ROW, BAR, COLUMN = 15.0, 16.0, 62.0
 
+#: Of a heading: its width before it goes on in the next line, and the height of a line.
+WIDEST, LINE = 92.0, 10.0
+
 #: Face, ink and sign of each judgement: the sign and the lightness carry the meaning without colour.
 LOOKS = {
     "low": ("#d3e6f3", INK, "+"),
@@ -32,11 +35,21 @@ def _heading(domain: str) -> str:
     return plain(domain.replace("_", " ").capitalize())
 
 
+def _lines(heading: str) -> list[str]:
+    """Return a heading in lines; a word that is wider than a line has one of its own."""
+    lines: list[str] = []
+    for word in heading.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and text_width(longer, SIZE, True) <= WIDEST:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
+
+
 def _notes(result: RiskOfBias) -> list[str]:
     left = f"{result.not_judged} selected studies were not judged." if result.not_judged else ""
-    return [
-        note for note in ("Overall: the worst of the domains.", DERIVED if result.all_derived else "", left) if note
-    ]
+    return [note for note in (result.rule, DERIVED if result.all_derived else "", left) if note]
 
 
 def _key(axes: Any, y: float) -> None:
@@ -64,16 +77,18 @@ def traffic_lights(result: RiskOfBias) -> Figure:
     title, notes = "Risk of bias by study", _notes(result)
     domains = (*result.domains, OVERALL)
     left = MARGIN + max(text_width(plain(study.label)) for study in result.studies) + 12
-    column = max(COLUMN, *(text_width(_heading(name), SIZE, True) + 12 for name in domains))
+    headings = [_lines(_heading(name)) for name in domains]
+    column = max(COLUMN, *(text_width(line, SIZE, True) + 12 for lines in headings for line in lines))
     width = wide_enough(left + column * len(domains) + MARGIN, title, notes)
-    top = MARGIN + 38
+    top = MARGIN + 38 + LINE * (max(map(len, headings)) - 1)
     height = top + ROW * len(result.studies) + 22 + 11 * len(notes) + MARGIN
     with mpl.rc_context(STYLE):
         drawn, axes = page(width, height)
         axes.text(MARGIN, MARGIN + 4, title, size=SIZE + 1, weight="bold", va="center", color=INK)
-        for i, name in enumerate(domains):
+        for i, lines in enumerate(headings):
             x = left + column * (i + 0.5)
-            axes.text(x, MARGIN + 24, _heading(name), size=SIZE, weight="bold", ha="center", va="center", color=INK)
+            for j, line in enumerate(reversed(lines)):
+                axes.text(x, top - 14 - LINE * j, line, size=SIZE, weight="bold", ha="center", va="center", color=INK)
         axes.plot([MARGIN, left + column * len(domains)], [top - 6, top - 6], color=INK, lw=0.8)
         rule = left + column * len(result.domains)
         axes.plot([rule, rule], [top - 6, top + ROW * len(result.studies)], color="#bbbbbb", lw=0.6)

@@ -19,7 +19,7 @@ def tables(result: RiskOfBias, title: str = "Risk of bias") -> tuple[SummaryTabl
         ", ".join(f"{n} {WORDS[name]}" for name, n in result.counts(domain).items() if n and name in JUDGEMENTS)
         for domain in domains
     ]
-    notes = [f"Tool: {', '.join(result.tools)}. Overall: the worst of the domains."]
+    notes = [f"Tool: {', '.join(result.tools)}. {result.rule}"]
     if result.all_derived:
         notes.append("Every judgement follows from the evidence table by rule; this is no assessment by people.")
     if result.not_judged:
@@ -40,6 +40,11 @@ def _support(result: RiskOfBias) -> SummaryTable:
         (study.label, name.replace("_", " "), WORDS[value], study.support[name], study.derived[name])
         for study in result.studies
         for name, value in study.judgements.items()
+    ]
+    lines += [
+        (study.label, OVERALL, WORDS[study.overall], study.given, "")
+        for study in result.studies
+        if study.given is not None
     ]
     return SummaryTable(
         title="What supports each judgement",

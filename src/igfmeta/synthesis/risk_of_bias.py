@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
 from igfmeta.errors import NothingToPool
-from igfmeta.evidence.risk_of_bias import JUDGEMENTS, NOT_JUDGED, overall
+from igfmeta.evidence.risk_of_bias import JUDGEMENTS, NOT_JUDGED, is_overall, overall
 from igfmeta.evidence.selection import Criteria
 from igfmeta.evidence.tables import Evidence
 from igfmeta.synthesis.studies import Sources, row_label
@@ -22,7 +22,10 @@ OVERALL = "overall"
 
 @dataclass(frozen=True)
 class Judged:
-    """One study: its judgement in each domain, the worst of them, and what supports each."""
+    """One study: its judgement in each domain, what supports each, and the judgement of the study as a whole.
+
+    `given` is what supports that one where it was made; None where it is the worst of the domains.
+    """
 
     study_id: str
     label: str
@@ -30,6 +33,7 @@ class Judged:
     support: Mapping[str, str]
     derived: Mapping[str, str]
     overall: str
+    given: str | None
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,31 @@ class RiskOfBias:
     @property
     def all_derived(self) -> bool:
         """Whether every judgement follows from the evidence table by rule."""
-        return all(study.derived[name] for study in self.studies for name in study.judgements)
+        return all(
+            study.given is None and all(study.derived[name] for name in study.judgements) for study in self.studies
+        )
+
+    @property
+    def rule(self) -> str:
+        """What the overall judgement is, in a sentence."""
+        given = [study.given is not None for study in self.studies]
+        if self.lenient:
+            better = f"better than their worst domain: {', '.join(self.lenient[:5])}"
+            more = f" and {len(self.lenient) - 5} more" if len(self.lenient) > 5 else ""
+            return f"Overall: as it was judged; of {len(self.lenient)} studies {better}{more}."
+        if all(given):
+            return "Overall: as it was judged."
+        return "Overall: as it was judged, or else the worst of the domains." if any(given) else (
+            "Overall: the worst of the domains.")  # fmt: skip
+
+    @property
+    def lenient(self) -> tuple[str, ...]:
+        """Studies that were judged better as a whole than in their worst domain, which no tool of Cochrane allows."""
+        return tuple(
+            study.label
+            for study in self.studies
+            if any(JUDGEMENTS.index(study.overall) < JUDGEMENTS.index(each) for each in study.judgements.values())
+        )
 
     def counts(self, domain: str) -> dict[str, int]:
         """Return how many studies have each judgement in a domain (or `overall`), and how many none."""
@@ -83,6 +111,7 @@ class RiskOfBias:
                     "study_id": study.study_id,
                     "label": study.label,
                     "overall": study.overall,
+                    "overall_was_judged": study.given is not None,
                     "domains": {
                         name: {"judgement": value, "support": study.support[name], "derived": study.derived[name]}
                         for name, value in study.judgements.items()
@@ -140,12 +169,21 @@ def risk_of_bias(
     tools = tuple(dict.fromkeys(row["tool"] for row in rows))
     worst = overall(rows)
     own: dict[str, dict[str, Mapping[str, Any]]] = {}
+    given: dict[str, str] = {}
     for row in rows:
+        own.setdefault(row["study_id"], {})
+        if is_overall(row["domain"]):
+            given[row["study_id"]] = "; ".join(text for text in (given.get(row["study_id"]), row["support"]) if text)
+            continue
         domain = row["domain"] if len(tools) == 1 else f"{row['tool']}: {row['domain']}"
-        own.setdefault(row["study_id"], {})[domain] = row
+        own[row["study_id"]][domain] = row
     return RiskOfBias(
         domains=tuple(dict.fromkeys(domain for found in own.values() for domain in found)),
-        studies=tuple(_judged(study, labels[study], own[study], worst[study]) for study in wanted if study in own),
+        studies=tuple(
+            _judged(study, labels[study], own[study], worst[study], given.get(study))
+            for study in wanted
+            if study in own
+        ),
         not_judged=sum(study not in own for study in wanted),
         tools=tools,
         origin=evidence.origin,
@@ -153,8 +191,8 @@ def risk_of_bias(
     )
 
 
-def _judged(study: str, label: str, rows: Mapping[str, Mapping[str, Any]], worst: str) -> Judged:
+def _judged(study: str, label: str, rows: Mapping[str, Mapping[str, Any]], worst: str, given: str | None) -> Judged:
     def column(name: str) -> dict[str, str]:
         return {domain: row[name] for domain, row in rows.items()}
 
-    return Judged(study, label, column("judgement"), column("support"), column("derived"), worst)
+    return Judged(study, label, column("judgement"), column("support"), column("derived"), worst, given)

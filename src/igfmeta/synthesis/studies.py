@@ -64,7 +64,7 @@ class Study:
     derivation : str
         The rule that gave the effect.
     risk : str
-        Risk of bias, the worst of the domains: low, unclear, some, high; none where it was not judged.
+        Risk of bias, overall or in the worst domain: low, unclear, some, high; none where it was not judged.
     marks : tuple of str
         Keys of `MARKS`.
     """
