@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
-from igfmeta.effects import one_arm, two_arm
+from igfmeta.effects import one_arm, rates, two_arm
 from igfmeta.effects.scales import inverse_double_arcsine, natural
 from igfmeta.effects.zero_cells import ZERO_CELLS
 from igfmeta.errors import InputError
@@ -52,6 +52,17 @@ def test_a_study_without_events_is_listed_never_dropped(measure):
     assert len(ours) == 6
     assert ours.reason[3] == "no event in either arm: the study says nothing about a ratio"
     assert np.isnan(ours.yi[3])
+
+
+@pytest.mark.parametrize("measure", ["OR", "RR"])
+def test_a_study_that_is_not_used_does_not_set_off_the_correction_of_the_others(measure):
+    counts = np.array([[4, 6, 0], [20, 30, 25], [9, 12, 0], [21, 28, 24]], dtype=float)
+    both = two_arm.two_arm(*counts, measure=measure, zero_cells="if0all")
+    alone = two_arm.two_arm(*counts[:, :2], measure=measure, zero_cells="if0all")
+    assert both.reason[2] is not None
+    assert both.yi[:2].tolist() == alone.yi.tolist()
+    rows = rates.two_arm_rates(*counts, measure="IRR", zero_cells="if0all")
+    assert rows.yi[0] == np.log((4 / 20) / (9 / 21))
 
 
 def test_without_correction_zero_cells_have_a_reason():

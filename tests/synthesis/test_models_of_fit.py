@@ -35,6 +35,17 @@ def test_a_model_by_name_is_the_fit_that_it_names(effects):
     assert by_name.to_dict() == plain.to_dict()
 
 
+def test_q_of_a_risk_difference_is_the_same_for_events_and_for_their_absence():
+    arms = {"events1": "a", "n1": "n1", "events2": "c", "n2": "n2"}
+    counts = pd.DataFrame({"a": [0, 3, 12], "n1": [15, 20, 12], "c": [0, 5, 14], "n2": [16, 22, 14]})
+    counts = pd.concat([counts, pd.DataFrame({"a": [7], "n1": [31], "c": [4], "n2": [29]})])
+    absent = counts.assign(a=counts.n1 - counts.a, c=counts.n2 - counts.c)
+    one, other = (im.fit_with("mh", table, **arms, measure="RD").fit for table in (counts, absent))
+    assert one.estimate == pytest.approx(-other.estimate, rel=1e-12)
+    assert one.q == pytest.approx(other.q, rel=1e-12)
+    assert one.q_df == other.q_df == 1
+
+
 def test_what_does_not_exist_is_refused(effects):
     with pytest.raises(im.InputError, match=r"model was 'x'; accepted are random"):
         im.fit_with("x", effects, yi="yi", vi="vi")

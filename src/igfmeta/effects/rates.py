@@ -106,11 +106,12 @@ def two_arm_rates(
     x = columns(events1=events1, time1=time1, events2=events2, time2=time2)
     refuse(*_checks(x, "events1", "time1"), *_checks(x, "events2", "time2"))
     e1, e2 = x["events1"], x["events2"]
-    add = np.where(corrected_studies((e1 == 0) | (e2 == 0), policy), increment, 0.0)
+    silent = (e1 + e2 == 0) & (measure == "IRR")
+    add = np.where(corrected_studies(((e1 == 0) | (e2 == 0)) & ~silent, policy), increment, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         effect = _TWO[measure](e1 + add, x["time1"], e2 + add, x["time2"])
     blank = np.isnan(e1 + e2 + x["time1"] + x["time2"])
-    return _sized(measure, effect, blank, (e1 + e2 == 0) & (measure == "IRR"), add)
+    return _sized(measure, effect, blank, silent, add)
 
 
 def one_arm_rates(

@@ -77,17 +77,24 @@ TWO_ARM_MEASURES = tuple(_EFFECTS)
 _NEVER_CORRECTED = ("PETO", "AS")
 
 
+def _silent(x: _Cells, measure: str) -> tuple[Mask, Mask]:
+    """Return where no event at all, and where an event in everybody, leaves nothing to say about the measure."""
+    return (
+        (x.a + x.c == 0) & (measure in ("OR", "RR", "PETO")),
+        (x.b + x.d == 0) & (measure in ("OR", "PETO")),
+    )
+
+
 def _reasons(x: _Cells, measure: str, blank: Mask, vi: Floats) -> list[str | None]:
-    none_at_all, everybody = (x.a + x.c) == 0, (x.b + x.d) == 0
-    silent = measure in ("OR", "RR", "PETO")
+    none_at_all, everybody = _silent(x, measure)
     reasons: list[str | None] = []
     for i in range(len(x.a)):
         reason = None
         if blank[i]:
             reason = "a count is blank"
-        elif silent and none_at_all[i]:
+        elif none_at_all[i]:
             reason = "no event in either arm: the study says nothing about a ratio"
-        elif measure in ("OR", "PETO") and everybody[i]:
+        elif everybody[i]:
             reason = "an event in every patient of both arms: the study says nothing about a ratio of odds"
         elif not np.isfinite(vi[i]):
             reason = "a cell of 0 and no correction (zero_cells 'none')"
@@ -146,7 +153,9 @@ def two_arm(
     cells = _Cells(x["events1"], x["n1"] - x["events1"], x["events2"], x["n2"] - x["events2"])
     table = np.stack([cells.a, cells.b, cells.c, cells.d])
     blank = np.isnan(table).any(axis=0)
-    corrected = corrected_studies((table == 0).any(axis=0), "none" if measure in _NEVER_CORRECTED else policy)
+    none_at_all, everybody = _silent(cells, measure)
+    has_zero = (table == 0).any(axis=0) & ~(none_at_all | everybody)
+    corrected = corrected_studies(has_zero, "none" if measure in _NEVER_CORRECTED else policy)
     add1, add2 = increments(cells.n1, cells.n2, corrected, policy, increment)
     with np.errstate(divide="ignore", invalid="ignore"):
         yi, vi = _EFFECTS[measure](_Cells(cells.a + add1, cells.b + add1, cells.c + add2, cells.d + add2))

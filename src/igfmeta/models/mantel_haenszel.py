@@ -153,13 +153,16 @@ def fits(
         events1, n1, events2, n2; or events1, time1, events2, time2.
     mask : ndarray of bool, shape (batch, k)
     yi, vi : ndarray of shape (k,)
-        The studies' own effects, their zero cells corrected: only Q is made of them.
+        The studies' own effects, their zero cells corrected: only Q is made of them, and not of studies in which
+        nobody or everybody had an event.
     level : float
     zero_cells : str
         What is added before pooling; nothing by default, since the sums need no correction.
     """
     common = ESTIMATES[measure](*corrected(counts, mask, zero_cells), mask)
-    own = mask & (counts["events1"] + counts["events2"] > 0) & np.isfinite(yi)
+    events = counts["events1"] + counts["events2"]
+    everybody = counts["n1"] + counts["n2"] if "n1" in counts else np.inf
+    own = mask & (events > 0) & (events < everybody) & np.isfinite(yi)
     with np.errstate(invalid="ignore"):
         q = row_sum(np.where(own, (yi - common.estimate[:, None]) ** 2 / vi, 0.0))
     df = own.sum(axis=1) - 1
