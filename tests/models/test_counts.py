@@ -250,3 +250,24 @@ def test_what_cannot_be_used_is_refused_with_a_sentence(model, columns, options,
     table = TABLE.assign(half=[0.5, 0.0, -1.0, 2.0, 3.0])
     with pytest.raises(im.InputError, match=message):
         im.fit_with(model, table, **columns, **options)
+
+
+def test_a_maximum_below_the_largest_tau_is_found_where_few_nodes_see_a_likelihood_that_still_rises():
+    # Everybody in one study and nobody in most: with 31 nodes the slope at tau = 10 has the wrong sign.
+    table = pd.DataFrame({"x": [46, 5, 0, 0, 0, 1, 0, 0, 0], "n": [46, 43, 63, 18, 25, 21, 11, 5, 49]})
+    found = im.fit_with("glmm", table, events="x", n="n", measure="PLO")
+    x, n = (table[name].to_numpy(dtype=float) for name in ("x", "n"))
+    z = np.linspace(-10, 10, 20_001)
+    weights = stats.norm.pdf(z) / stats.norm.pdf(z).sum()
+
+    def log_likelihood(theta, tau):
+        p = special.expit(theta + tau * z[:, None])
+        return float(np.log(weights @ stats.binom.pmf(x, n, p)).sum())
+
+    fit, tau = found.fit, float(np.sqrt(found.fit.tau2))
+    details = {detail.key: detail.value for detail in found.details}
+    assert fit.converged
+    assert details["gradient"] < 1e-9
+    assert details["log_likelihood"] == pytest.approx(log_likelihood(fit.estimate, tau), abs=1e-8)
+    for theta, other in ((fit.estimate, 10.0), (fit.estimate + 0.02, tau), (fit.estimate, tau - 0.02), (-8.85, 10.0)):
+        assert log_likelihood(theta, other) < details["log_likelihood"]

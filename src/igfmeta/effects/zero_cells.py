@@ -12,8 +12,8 @@ ZeroCells = Literal["none", "only0", "if0all", "all", "treatment_arm"]
 
 #: none: nothing is added. only0: the increment to every cell of the studies with a 0. if0all: to every study if any has
 #: a 0; studies that are not used because they say nothing about the measure do not count. all: to every study.
-#: treatment_arm: to the studies with a 0, in each arm in proportion to the inverse size of the other (Sweeting, Sutton &
-#: Lambert 2004, Stat Med 23:1351), the sum over both arms being twice the increment.
+#: treatment_arm: to the studies with a 0, in each arm in proportion to the inverse size of the other (Sweeting, Sutton
+#: & Lambert 2004, Stat Med 23:1351), the sum over both arms being twice the increment.
 ZERO_CELLS = ("none", "only0", "if0all", "all", "treatment_arm")
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import integrate, special, stats
 
@@ -15,6 +17,7 @@ from igfmeta.models.bias.selection.likelihood import Studies, continuous_likelih
 from igfmeta.models.bias.selection.model import selection_model
 from igfmeta.models.bias.selection.registry import WEIGHTS
 
+CASES = Path(__file__).parents[2] / "published" / "cases"
 Y, V = np.array([0.5, 0.1, -0.2, 0.9]), np.array([0.04, 0.09, 0.02, 0.3])
 DELTA = {"beta": (0.6, 2.5)}
 
@@ -141,6 +144,26 @@ def test_copas_without_selection_is_maximum_likelihood():
     assert step.unpublished == pytest.approx(20 * (1 / 0.99 - 1), rel=1e-6)
     fit = pool_one(y, v, method="ML")
     assert step.estimate == pytest.approx(fit.estimate, abs=0.05)
+
+
+def test_copas_finds_the_highest_likelihood_with_a_slope_wherever_rho_is():
+    # Passive smoking: from the maximum without a slope, where rho is 0.83, searches end at a lower one (p = 0.040).
+    table = pd.read_csv(CASES / "data" / "18_hackshaw1998_egger_begg.csv")
+    y, s = table.yi.to_numpy(), np.sqrt(table.vi.to_numpy())
+    step = copas(funnel(y, s**2), chances=[0.7]).steps[0]
+    u = step.gamma0 + step.gamma1 / s
+    ratio = stats.norm.pdf(u) / stats.norm.cdf(u)
+
+    def log_likelihood(mu, tau2, rho, slope):
+        """Copas & Shi 2001, eq. 3.8, effects with mean mu + slope se."""
+        sigma2 = s**2 / (1 - rho**2 * ratio * (u + ratio))
+        error, r = y - mu - slope * s, rho * np.sqrt(sigma2 / (tau2 + sigma2))
+        x = (u + r * error / np.sqrt(tau2 + sigma2)) / np.sqrt(1 - r**2)
+        return np.sum(stats.norm.logpdf(error, 0, np.sqrt(tau2 + sigma2)) - stats.norm.logcdf(u) + stats.norm.logcdf(x))
+
+    gain = 2 * (log_likelihood(-0.06898, 0.0, -0.9999, 1.59045) - log_likelihood(step.estimate, step.tau2, step.rho, 0))
+    assert stats.chi2.sf(gain, 1) == pytest.approx(0.024978, abs=1e-6)
+    assert step.residual_p_value <= stats.chi2.sf(gain, 1) * (1 + 1e-9)
 
 
 def test_copas_pulls_towards_no_effect_what_small_studies_drive():

@@ -93,6 +93,13 @@ def test_a_symmetric_funnel_needs_no_filling():
         assert trim_and_fill(data, estimator=estimator, side="left").missing == 0
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("estimator", ["L0", "R0", "Q0"])
+def test_mirror_images_are_not_ranked_by_rounding(estimator, side):
+    data = funnel([0.1, 0.5, 0.9, -0.3], [0.04] * 4)  # 0.3 -+ 0.2, 0.3 -+ 0.6, but not in binary
+    assert trim_and_fill(data, estimator=estimator, side=side).missing == 0
+
+
 def test_filled_studies_are_mirror_images():
     data = funnel([0.1, 0.15, 0.2, 0.5, 0.8, 1.1], [0.01, 0.01, 0.02, 0.05, 0.1, 0.2])
     found = trim_and_fill(data, method="CE")
@@ -122,6 +129,18 @@ def test_pet_peese_takes_peese_where_pet_rejects():
 def test_waap_without_powered_studies_is_the_mean_of_all():
     data = funnel([0.01, -0.02, 0.03, 0.01], [0.1, 0.2, 0.1, 0.3])
     assert waap(data).detail == "0 of 4 studies have 80 % power: mean of all"
+
+
+def test_the_limit_has_the_standard_error_of_a_least_squares_combination_of_intercept_and_slope(rng):
+    v = rng.uniform(0.01, 0.3, 15)
+    y = 0.2 + 1.5 * np.sqrt(v) + rng.normal(0, np.sqrt(v + 0.05))
+    found = limit_meta(funnel(y, v))
+    tau = np.sqrt(found.adjusted.tau2)
+    x = np.column_stack([np.ones(15), 1 / np.sqrt(v + tau**2)])  # generalized radial plot, errors of variance 1
+    covariance = np.linalg.inv(x.T @ x)
+    contrast = np.array([tau, 1.0])
+    assert tau > 0
+    assert found.adjusted.se == pytest.approx(np.sqrt(contrast @ covariance @ contrast), rel=1e-10)
 
 
 def test_limit_meta_analysis_without_heterogeneity_is_the_radial_slope():

@@ -12,7 +12,6 @@ from igfmeta.errors import InputError, check_level
 from igfmeta.models.bias.funnel import Funnel
 from igfmeta.models.bias.selection.likelihood import Likelihood
 from igfmeta.models.bias.selection.search import Peak, highest
-from igfmeta.models.pooling import pool_one
 from igfmeta.numerics import Floats, chi2_upper, t_quantile, t_two_sided
 
 #: Chances that the least precise study is published; the most precise one always is, with this chance.
@@ -20,6 +19,9 @@ CHANCES, SURE = (0.99, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1), 0.99
 
 #: The correlation stays inside this.
 MOST_CORRELATED = 0.9999
+
+#: Grid on which the search for the highest likelihood begins, and Newton's steps at each of its points.
+RHOS, TAUS, CLIMBS = MOST_CORRELATED * np.linspace(-1, 1, 25), 11, 12
 
 #: Steps and factors of fourth-order differences.
 _CENTRAL = np.array([-2.0, -1.0, 0.0, 1.0, 2.0]), np.array([1.0, -8.0, 0.0, 8.0, -1.0]) / 12
@@ -122,8 +124,7 @@ def _gammas(s: Floats, chance: float) -> tuple[float, float]:
 
 def _likelihood(y: Floats, s: Floats, u: Floats) -> Likelihood:
     """Return the likelihood of (mu, tau2, rho, b), effects with mean mu + b s; gradient by central differences."""
-    lam = np.exp(-0.5 * u * u - special.log_ndtr(u)) / np.sqrt(2 * np.pi)
-    c2 = lam * (u + lam)
+    c2 = _truncation(u)
 
     def values(theta: Floats) -> Floats:
         mu, tau2, rho, slope = (theta[:, j, None] for j in range(4))
@@ -150,6 +151,44 @@ def _likelihood(y: Floats, s: Floats, u: Floats) -> Likelihood:
     return likelihood
 
 
+def _starts(y: Floats, s: Floats, u: Floats, x: Floats) -> list[Floats]:
+    """Return (mu, tau2, rho, and b if `x` has two rows) at the local maxima over a grid of tau2 and rho.
+
+    Given these two the log-likelihood is concave in the coefficients of `x`: Newton's method finds its top.
+    """
+    tau2, rho = np.meshgrid(np.append(0.0, np.geomspace(0.03, 10 * max(1.0, float(np.var(y))), TAUS)), RHOS)
+    sigma2 = s**2 / (1 - _truncation(u) * rho[..., None] ** 2)
+    total = tau2[..., None] + sigma2
+    r = rho[..., None] * np.sqrt(sigma2 / total)
+    c = r / np.sqrt(total * (1 - r**2))
+    fixed = u / np.sqrt(1 - r**2)
+    w = 1 / total
+    beta = np.linalg.solve(_squares(w, x), np.einsum("...k,pk->...p", w * y, x)[..., None])[..., 0]
+    for _ in range(CLIMBS):
+        error = y - beta @ x
+        at = fixed + c * error
+        mills = np.exp(-0.5 * at * at - special.log_ndtr(at)) / np.sqrt(2 * np.pi)
+        slope = np.einsum("...k,pk->...p", w * error - c * mills, x)
+        beta = beta + np.linalg.solve(_squares(w + c * c * mills * (at + mills), x), slope[..., None])[..., 0]
+    error = y - beta @ x
+    terms = -0.5 * np.log(total) - 0.5 * w * error**2 + special.log_ndtr(fixed + c * error)
+    value = np.pad(terms.sum(axis=-1), 1, constant_values=-np.inf)
+    inner = value[1:-1, 1:-1]
+    top = (inner >= value[:-2, 1:-1]) & (inner >= value[2:, 1:-1]) & (inner >= value[1:-1, :-2])
+    top &= inner >= value[1:-1, 2:]
+    return [np.concatenate([b[:1], [t, p], b[1:]]) for b, t, p in zip(beta[top], tau2[top], rho[top], strict=True)]
+
+
+def _squares(w: Floats, x: Floats) -> Floats:
+    return np.asarray(np.einsum("...k,pk,qk->...pq", w, x, x))
+
+
+def _truncation(u: Floats) -> Floats:
+    """Return c2 = lambda (u + lambda), by which the variance of a study that is seen is smaller."""
+    lam = np.exp(-0.5 * u * u - special.log_ndtr(u)) / np.sqrt(2 * np.pi)
+    return np.asarray(lam * (u + lam))
+
+
 def _step(y: Floats, s: Floats, chance: float, level: float, unit: float) -> CopasStep:
     gamma0, gamma1 = _gammas(s, chance)
     u = gamma0 + gamma1 / s
@@ -159,13 +198,10 @@ def _step(y: Floats, s: Floats, chance: float, level: float, unit: float) -> Cop
         value, gradient = full(np.append(theta, 0.0))
         return value, gradient[:3]
 
-    ml = pool_one(y, s**2, method="ML", tau2_ci="none")
     low = np.array([-np.inf, 0.0, -MOST_CORRELATED])
     high = np.array([np.inf, np.inf, MOST_CORRELATED])
-    starts = [np.array([mu, tau2, rho]) for mu in (ml.estimate, 0.5 * ml.estimate) for tau2 in ((ml.tau2 or 0.0), 0.3)
-              for rho in (-0.8, 0.0, 0.8)]  # fmt: skip
-    peak = highest(without_slope, starts, low, high)
-    more = [np.append(peak.theta, b) for b in (-1.0, 0.0, 1.0)] + [np.array([ml.estimate, ml.tau2 or 0.0, 0.0, 0.0])]
+    peak = highest(without_slope, _starts(y, s, u, np.ones((1, len(y)))), low, high)
+    more = [np.append(peak.theta, 0.0), *_starts(y, s, u, np.stack([np.ones(len(y)), s]))]
     sloped = highest(full, more, np.append(low, -np.inf), np.append(high, np.inf))
     return _described(peak, sloped.value, u, chance, (gamma0, gamma1 * unit), level, unit)
 

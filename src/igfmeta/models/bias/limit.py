@@ -48,8 +48,9 @@ def limit_meta(data: Funnel, *, method: str = "REML", level: float = 0.95) -> Li
 
     The model is theta_i = beta + sqrt(se_i^2 + tau2) (eps_i + alpha) (their eq. 2.4). alpha_r and beta_r are intercept
     and slope of the regression of y_i/s_i on 1/s_i, s_i^2 = se_i^2 + tau2 (eq. 3.3); the limit of a study is
-    beta_r + tau/s_i (y_i - beta_r) (eq. 3.5), the adjusted effect beta_r + tau alpha_r. Its standard error is that of
-    a slope with unit variance, 1/sqrt(sum (1/se_i - mean)^2).
+    beta_r + tau/s_i (y_i - beta_r) (eq. 3.5), the adjusted effect beta_r + tau alpha_r. Its variance, with errors of
+    variance 1 and tau taken as known, is var(beta_r) + tau2 var(alpha_r) + 2 tau cov(alpha_r, beta_r), that is
+    mean((1 - tau/s_i)^2) / sum (1/s_i - mean(1/s))^2.
 
     Examples
     --------
@@ -64,8 +65,8 @@ def limit_meta(data: Funnel, *, method: str = "REML", level: float = 0.95) -> Li
     s = np.sqrt(data.vi + tau2)
     intercept, slope, _ = _radial(data.yi, s)
     shrunken = slope + np.sqrt(tau2) / s * (data.yi - slope)
-    precision = 1 / data.sei
-    se = float(1 / np.sqrt(np.sum((precision - precision.mean()) ** 2)))
+    share = 1 - np.sqrt(tau2) / s
+    se = float(np.sqrt(np.mean(share**2) / np.sum((1 / s - np.mean(1 / s)) ** 2)))
     found = adjusted(slope + float(np.sqrt(tau2)) * intercept, se, None, level=level, tau2=tau2,
                      detail="studies of infinite precision")  # fmt: skip
     w = 1 / data.vi

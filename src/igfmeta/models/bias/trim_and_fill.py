@@ -33,6 +33,7 @@ class TrimAndFill:
         Where studies are missing.
     missing : int
     se_missing : float or None
+        None where its formula gives a negative variance.
     p_value : float or None
         Of no missing study; R0 only.
     filled_yi, filled_vi : ndarray of shape (missing,)
@@ -107,12 +108,11 @@ def trim_and_fill(data: Funnel, *, estimator: str = "L0", side: str | None = Non
 def _number(deviations: Floats, estimator: str) -> tuple[int, float | None]:
     """Return the estimated number of missing studies and its standard error."""
     k = len(deviations)
-    ranks = np.empty(k)
-    ranks[np.argsort(np.abs(deviations), kind="stable")] = np.arange(1, k + 1)
+    ranks = _midranks(np.abs(deviations))
     above = deviations > 0
     if estimator == "R0":
-        below = ranks[~above & (deviations < 0)]
-        number = k - (float(below.max()) if len(below) else 0.0) - 1
+        highest = float(np.max(ranks, initial=0.0, where=deviations < 0))
+        number = float(np.sum(above & (ranks > highest))) - 1
         return max(0, round(number)), float(np.sqrt(2 * max(0.0, number) + 2))
     total = float(ranks[above].sum())
     if estimator == "L0":
@@ -128,4 +128,11 @@ def _number(deviations: Floats, estimator: str) -> tuple[int, float | None]:
         k * (k + 1) * (2 * k + 1) + 10 * number**3 + 27 * number**2 + 17 * number
         - 18 * k * number**2 - 18 * k * number + 6 * k**2 * number
     ) / 24  # fmt: skip
-    return max(0, round(number)), float(slope * np.sqrt(max(variance, 0.0)))
+    return max(0, round(number)), float(slope * np.sqrt(variance)) if variance >= 0 else None
+
+
+def _midranks(sizes: Floats) -> Floats:
+    """Return ranks, the mean rank for sizes that differ by rounding only: mirror images are not ranked by noise."""
+    unit = float(sizes.max()) or 1.0
+    _, group, counts = np.unique(np.round(sizes / unit, 12), return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[group.reshape(-1)])
