@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from igfmeta.models.count_kernels import Binomial, Kernel, Poisson
-from igfmeta.models.mixed_likelihood import Evaluate
+from igfmeta.models.mixed_data import Evaluate
 from igfmeta.models.normal_mixing import Contributions, Nodes, on_nodes, theta_ratios
 from igfmeta.numerics import Floats
 

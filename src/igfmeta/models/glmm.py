@@ -15,7 +15,8 @@ import numpy as np
 from igfmeta.errors import NothingToPool
 from igfmeta.models.count_kernels import Binomial, Hypergeometric, Kernel, Poisson
 from igfmeta.models.fixed_intercepts import profiled
-from igfmeta.models.mixed_likelihood import DataSets, Evaluate, Mixed, maximize
+from igfmeta.models.mixed_data import DataSets, Evaluate, Mixed
+from igfmeta.models.mixed_likelihood import maximize
 from igfmeta.models.normal_mixing import contributions
 from igfmeta.models.results import Pooled
 from igfmeta.numerics import Floats, Mask, chi2_upper, t_quantile, t_two_sided
