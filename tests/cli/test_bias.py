@@ -72,7 +72,7 @@ def test_rates_are_regressed_on_their_sizes_by_the_binomial_model(run, tmp_path)
     assert "Binomial-normal regression on 1/n +" in out
     assert "Egger, weights" not in out
     assert "Hunter et al. 2014" in out
-    assert "not given without --force" in out
+    assert "--force everything" in out
     assert "Copas selection model" not in out
     drawn = (tmp_path / "f.svg").read_text()
     assert "Patients (log scale)" in drawn

@@ -162,8 +162,32 @@ def test_tau2_can_be_held_at_0():
     assert found.influence.fits.estimate[1] == pytest.approx(special.logit(x[1:].sum() / n[1:].sum()), rel=1e-9)
 
 
-def test_what_takes_variances_as_known_is_not_given_and_that_is_said():
-    found = influence_of(_studies(), Methods(), with_gosh=True)
-    assert (found.gosh, found.fragility) == (None, None)
-    assert any("Not given for rates" in text for text in found.remarks)
-    assert any("GOSH is not given" in text for text in found.remarks)
+def test_what_takes_variances_as_known_is_not_given_and_that_is_said(found):
+    assert found.fragility is None
+    assert any("Not given for rates: DFFITS" in text for text in found.remarks)
+
+
+def test_every_subset_is_the_binomial_fit_of_its_studies():
+    table = TABLE.head(6)
+    found = influence_of(_studies(table), Methods(), with_gosh=True).gosh
+    assert len(found) == 2**6 - 1 - 6
+    inside = np.column_stack([found.member(i) for i in range(6)])
+    for row in (5, 17, 40, 56):
+        fit = _fit(inside[row], table)
+        got = [found.k[row], found.estimate[row], found.tau2[row], found.i2[row]]
+        assert got == pytest.approx([fit.k, fit.estimate, fit.tau2, fit.i2], rel=1e-7)
+    nobody = inside[:, [0, 5]].all(axis=1) & (inside.sum(axis=1) == 2)
+    assert found.estimate[nobody].tolist() == [-np.inf]
+    assert np.isnan(found.tau2[nobody]).all()
+
+
+def test_a_sample_of_subsets_is_that_of_its_seed_and_its_summary_is_finite():
+    a, b = (influence_of(_studies(), Methods(), with_gosh=True, subsets=40, seed=3) for _ in range(2))
+    assert a.gosh.estimate.tolist() == b.gosh.estimate.tolist()
+    assert not a.gosh.exhaustive
+    spread = a.to_dict()["gosh"]["estimate"]
+    shares = [spread[name]["natural"] for name in ("0 %", "5 %", "50 %", "95 %", "100 %")]
+    assert shares == sorted(shares)
+    assert 0 <= shares[0] < shares[-1] < 1
+    with pytest.raises(im.InputError, match="subsets was 0"):
+        influence_of(_studies(), Methods(), with_gosh=True, subsets=0)

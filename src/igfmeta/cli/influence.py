@@ -39,7 +39,10 @@ def influence(
         ),
     ] = None,
     gosh: Annotated[
-        bool, typer.Option("--gosh", help="Also pool all subsets (above 20 studies a sample).", rich_help_panel=_PANEL)
+        bool,
+        typer.Option(
+            "--gosh", help="Also pool all subsets (above 20 studies, of rates 10, a sample).", rich_help_panel=_PANEL
+        ),
     ] = False,
     subsets: Annotated[
         int | None,

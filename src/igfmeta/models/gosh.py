@@ -115,7 +115,7 @@ def gosh(
     if engine == "compiled" and method not in COMPILED:
         raise InputError(f"engine was 'compiled' with method {method!r}; the compiled kernel does {listed(COMPILED)}.")
     exhaustive = subsets is None and k <= MOST_STUDIES
-    members = _all_subsets(k) if exhaustive else _sample(k, SAMPLE if subsets is None else subsets, rng)
+    members = all_subsets(k) if exhaustive else sample_of_subsets(k, SAMPLE if subsets is None else subsets, rng)
     compiled = engine == "compiled" or (
         engine == "auto" and method in COMPILED and len(members) >= WORTH_COMPILING
     )  # fmt: skip
@@ -130,7 +130,7 @@ def gosh(
         tau2 = whole.scale[0] * tau2
     else:
         for rows in _chunks(len(members)):
-            estimate[rows], tau2[rows], i2[rows] = _pooled(y, v, _unpacked(members[rows], k), method)
+            estimate[rows], tau2[rows], i2[rows] = _pooled(y, v, unpacked(members[rows], k), method)
     return Gosh(members, size, estimate, tau2, i2, exhaustive, method, "compiled" if compiled else "numpy")
 
 
@@ -138,11 +138,12 @@ def _chunks(n: int) -> Iterator[slice]:
     yield from (slice(start, start + CHUNK) for start in range(0, n, CHUNK))
 
 
-def _unpacked(members: NDArray[np.uint8], k: int) -> Mask:
+def unpacked(members: NDArray[np.uint8], k: int) -> Mask:
+    """Return which of k studies each subset holds, shape (subsets, k)."""
     return np.unpackbits(members, axis=1, count=k).astype(bool)
 
 
-def _all_subsets(k: int) -> NDArray[np.uint8]:
+def all_subsets(k: int) -> NDArray[np.uint8]:
     """Return every subset of two studies and more: the binary numbers, the first study the highest bit."""
     numbers = np.arange(1 << k, dtype=np.uint32)
     numbers = numbers[np.bitwise_count(numbers) >= 2]
@@ -150,7 +151,7 @@ def _all_subsets(k: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(shifted.view(np.uint8).reshape(-1, 4)[:, : (k + 7) // 8])
 
 
-def _sample(k: int, subsets: int, rng: np.random.Generator | None) -> NDArray[np.uint8]:
+def sample_of_subsets(k: int, subsets: int, rng: np.random.Generator | None) -> NDArray[np.uint8]:
     """Return random subsets, uniform over those of two studies and more; a subset may come twice."""
     if isinstance(subsets, bool) or not isinstance(subsets, int) or not 1 <= subsets <= 10_000_000:
         raise InputError(f"subsets was {subsets!r}; accepted is a whole number from 1 to 10,000,000.")

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 #: Lengths in points of the panel of diagnostics.
 ROW, STRIP, GAP = 12.0, 74.0, 14.0
 
-#: Cells of the density of a GOSH plot, across and up.
-CELLS = (120, 90)
+#: Cells of the density of a GOSH plot, across and up: at most, and at least where few subsets would be lost in many.
+CELLS, FEWEST_CELLS = (120, 90), (24, 18)
 
 
 #: Label, values, limits, and where nothing happened.
@@ -150,38 +150,45 @@ def baujat_plot(result: InfluenceOf) -> Figure:
 
 def gosh_plot(result: InfluenceOf) -> Figure:
     """Return the density of the pools of all subsets, pooled effect against I2, with both margins."""
-    if result.studies.counted:
-        raise InputError(
-            "The plot gosh pools effects with known variances, which rates pooled from counts "
-            f"({result.studies.measure}) do not have; name another --measure, or another --plot."
-        )
     if result.gosh is None:
         raise InputError("The plot gosh needs the pools of subsets: add --gosh.")
     found, studies = result.gosh, result.studies
+    if not np.isfinite(found.estimate).any():
+        raise InputError("The plot gosh has nothing to show: nobody, or everybody, responded in every study.")
     # Some pools of two studies lie far out: the plot shows all but one in 500 at either end.
-    low, high = np.quantile(found.estimate, [0.002, 0.998])
-    edges_x = np.linspace(*spread_of([low, high], margin=0.03), CELLS[0] + 1)
-    edges_y = np.linspace(0.0, 100.0, CELLS[1] + 1)
-    table = np.histogram2d(found.estimate, found.i2, bins=(edges_x, edges_y))[0]
+    # A rate of 0 or 1 has no logit.
+    finite = np.isfinite(found.estimate)
+    low, high = np.quantile(found.estimate[finite], [0.002, 0.998])
+    share = np.clip(np.sqrt(len(found)) / 100, 0.0, 1.0)
+    across, up = (int(max(least, share * most)) for least, most in zip(FEWEST_CELLS, CELLS, strict=True))
+    edges_x = np.linspace(*spread_of([low, high], margin=0.03), across + 1)
+    edges_y = np.linspace(0.0, 100.0, up + 1)
+    table = np.histogram2d(found.estimate[finite], found.i2[finite], bins=(edges_x, edges_y))[0]
     shade = np.ma.masked_equal(np.log1p(table.T), 0.0)
 
     def draw(axes: Any, left: float, top: float) -> None:
         top = top + 40
         panel = Panel(left, top, 330, 220, (float(edges_x[0]), float(edges_x[-1])), (0.0, 100.0))
         axes.imshow(shade, extent=(panel.left, panel.right, panel.bottom, panel.top), origin="lower", aspect="auto",
-                    cmap="Blues", interpolation="nearest", zorder=0)  # fmt: skip
+                    cmap="Blues", interpolation="nearest", zorder=0,
+                    vmin=-0.25 * float(shade.max()))  # fmt: skip
         panel.frame(axes, x_ticks=effect_ticks(transform_of(studies.measure), *panel.x_limits),
                     y_ticks=plain_ticks(0, 100), y_label="I² %",
                     x_label=f"Pooled {label_of(studies.measure)}")  # fmt: skip
-        x = float(panel.x(result.influence.fit.estimate))
-        axes.plot([x, x], [panel.top, panel.bottom], color=RED, lw=1.0, ls=(0, (4, 2)))
+        if np.isfinite(result.influence.fit.estimate):
+            x = float(panel.x(result.influence.fit.estimate))
+            axes.plot([x, x], [panel.top, panel.bottom], color=RED, lw=1.0, ls=(0, (4, 2)))
         _margin(axes, panel.x(edges_x), table.sum(axis=1), base=top - 4, reach=-32.0, across=True)
         _margin(axes, panel.y(edges_y), table.sum(axis=0), base=panel.right + 4, reach=32.0, across=False)
 
     kind = "all subsets of two studies and more" if found.exhaustive else "a random sample of the subsets"
-    return chart(draw, width=330, height=260, right=40, title=f"GOSH: {studies.label}",
-                 notes=[f"{f.count(len(found))} pools by {found.method}, {kind}. Dashed: the pool of all studies. "
-                        "Shade: logarithm of the number."])  # fmt: skip
+    ends = int((~finite).sum())
+    notes = [
+        f"{f.count(len(found))} pools by {found.method}, {kind}. Dashed: the pool of all studies. "
+        "Shade: logarithm of the number.",
+        *([f"Not shown: {f.count(ends)} subsets in which nobody, or everybody, responded."] if ends else []),
+    ]
+    return chart(draw, width=330, height=260, right=40, title=f"GOSH: {studies.label}", notes=notes)
 
 
 def _margin(axes: Any, edges: Any, counts: Any, *, base: float, reach: float, across: bool) -> None:

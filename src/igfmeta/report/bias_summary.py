@@ -221,8 +221,8 @@ def tables_of(found: BiasOf) -> list[SummaryTable]:
     shown = [table for table in each if table is not None]
     if not shown:
         return [SummaryTable(found.studies.label, (Column("", numeric=False),), (("Nothing to show.",),), frozenset(),
-                             (*found.not_run, *found.notes))]  # fmt: skip
-    return [*shown[:-1], replace(shown[-1], notes=(*shown[-1].notes, *found.not_run, *found.notes))]
+                             (*found.not_run, *found.notes, *found.hints))]  # fmt: skip
+    return [*shown[:-1], replace(shown[-1], notes=(*shown[-1].notes, *found.not_run, *found.notes, *found.hints))]
 
 
 def tables(result: BiasResult) -> list[SummaryTable]:

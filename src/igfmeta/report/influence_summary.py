@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from igfmeta import formatting as f
 from igfmeta.effects.scales import label_of
 from igfmeta.models.influence import Influence
@@ -205,7 +207,7 @@ def _gosh(result: InfluenceOf) -> SummaryTable | None:
     rows = [
         (
             row["study"],
-            *(f.number(studies.natural(row[side]["estimate"]), 3) for side in ("with", "without")),
+            *(f.number(row[side]["natural"], 3) for side in ("with", "without")),
             *(f.number(row[side]["i2"], 0) for side in ("with", "without")),
         )
         for row in found["studies"]
@@ -219,6 +221,9 @@ def _gosh(result: InfluenceOf) -> SummaryTable | None:
             f.number(found["i2_median"], 0),
         ),
     ]
+    nobody = int((~np.isfinite(result.gosh.estimate)).sum())
+    if nobody:
+        notes.append(f"In {nobody:,} of them nobody, or everybody, responded: their rate is 0 or 1, without I2.")
     if found["below_null"] is not None:
         notes.append(f"{f.percent(found['below_null'], 1)} of the pools lie below no effect.")
     return SummaryTable(

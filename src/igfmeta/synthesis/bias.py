@@ -161,6 +161,7 @@ def bias_of(studies: StudySet, methods: Methods, options: BiasOptions) -> BiasOf
         p_curve=p_curve(data) if "significance" in options.parts and found.has_null else None,
         fail_safe=found.fail_safe() if "significance" in options.parts and found.has_null else None,
         not_run=tuple(found.not_run),
+        hints=found.hints(),
         notes=(*found.notes(), *((why,) if why and studies.has_null else ())),
     )
 
@@ -311,13 +312,17 @@ class _Findings:
         else:
             notes.append(
                 f"{SE_OF_A_RATE}. Tests that rest on it (Egger's, Begg's) find asymmetry where there is none, and are "
-                f"not given ({HUNTER}); --test NAME runs one, on logits with 1/2 added to zeros."
+                f"not given ({HUNTER})."
             )
         if not self.by_se and {"adjusted", "copas"} & set(self.options.parts):
-            notes.append(
-                "Trim and fill, PET, PEESE, limit meta-analysis and Copas rest on it too: not given without --force."
-            )
+            notes.append("Trim and fill, PET, PEESE, limit meta-analysis and Copas rest on it too, and are not given.")
         return notes
+
+    def hints(self) -> tuple[str, ...]:
+        """Return how what was not given may be had."""
+        if self.by_se or self.options.tests is not None:
+            return ()
+        return ("--test NAME runs one of them all the same, --force everything, on logits with 1/2 added to zeros.",)
 
     def _without_weight(self) -> list[str]:
         """Return which studies two tests leave out in silence: their weights e (n - e)/n are 0 at either end."""

@@ -63,6 +63,8 @@ class BiasOf:
     not_run : tuple of str
         What had no answer and why.
     notes : tuple of str
+    hints : tuple of str
+        How what was not given may be had from the command line.
     refused : str or None
         Why nothing was run.
     """
@@ -82,6 +84,7 @@ class BiasOf:
     fail_safe: FailSafe | None = None
     not_run: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
     refused: str | None = None
 
     def estimates(self) -> list[tuple[str, float, float, float, float, str]]:

@@ -13,12 +13,13 @@ from igfmeta.models import deletion
 from igfmeta.models.fragility import fragility
 from igfmeta.models.gosh import gosh
 from igfmeta.models.influence import Influence, influence, units_of
+from igfmeta.models.rate_gosh import rate_gosh
 from igfmeta.models.rate_influence import RateInfluence, rate_influence
 from igfmeta.models.results import Pooled, PooledBatch
 from igfmeta.numerics import Mask
 from igfmeta.synthesis.influence_results import Cumulative, InfluenceOf, InfluenceResult
 from igfmeta.synthesis.methods import Methods
-from igfmeta.synthesis.rate_pools import rate_fits
+from igfmeta.synthesis.rate_pools import rate_fits, rate_studies
 from igfmeta.synthesis.study_sets import StudySet
 
 ORDERS = ("year", "precision", "table")
@@ -28,7 +29,6 @@ OF_RATES = (
     "Every pool is the binomial model of the counts, as pool fits it. Not given for rates: DFFITS, hat values and "
     "Baujat's plot, which take sampling variances as known, and fragility, since no rate means no effect."
 )
-NO_GOSH = "GOSH is not given for rates: it pools effects with known variances; --measure PAS has it."
 
 
 def order_of(studies: StudySet, order: str) -> list[int]:
@@ -96,7 +96,7 @@ def influence_of(
     with_gosh : bool
         Also pool every subset, or a sample of them.
     subsets : int, optional
-        Size of the sample; by default all subsets where k <= 20.
+        Size of the sample; by default all subsets where k <= 20, of rates where k <= 10.
     seed : int
         Of the sample.
 
@@ -106,7 +106,7 @@ def influence_of(
         Options that are not accepted.
     """
     if studies.counted:
-        return _of_rates(studies, methods, cumulative, with_gosh)
+        return _of_rates(studies, methods, cumulative, with_gosh=with_gosh, subsets=subsets, seed=seed)
     options = {**methods.frequentist(), "tau2_ci": "none"}
     found = influence(studies.yi, studies.vi, cluster=studies.clusters, **options)
     null = null_value(studies.measure)
@@ -127,13 +127,17 @@ def influence_of(
     )
 
 
-def _of_rates(studies: StudySet, methods: Methods, cumulative: str | None, with_gosh: bool) -> InfluenceOf:
+def _of_rates(
+    studies: StudySet, methods: Methods, cumulative: str | None, *, with_gosh: bool, subsets: int | None, seed: int
+) -> InfluenceOf:
     """Return the influence of each study on a pool of rates: every pool is the binomial model that `pool` fits."""
     events, n = studies.rates
     names, inside = _units(studies)
 
+    common = methods.method.upper() == "CE"
+
     def pools(keep: Mask) -> list[Pooled]:
-        return rate_fits(events, n, keep, level=methods.level, common=methods.method.upper() == "CE")
+        return rate_fits(events, n, keep, level=methods.level, common=common)
 
     whole, *without = pools(np.vstack([np.ones((1, studies.k), dtype=bool), ~inside]))
     found = rate_influence(events, n, whole, without, inside)
@@ -143,7 +147,8 @@ def _of_rates(studies: StudySet, methods: Methods, cumulative: str | None, with_
         keep = deletion.up_to_each(studies.k, order)
         steps = _steps(studies, cumulative, order, PooledBatch.stacked(pools(keep), keep))
     unmodelled = [name for name, fit in zip(names, without, strict=True) if not np.isfinite(fit.estimate)]
-    remarks = [OF_RATES, *([NO_GOSH] if with_gosh else [])]
+    rng = np.random.default_rng(seed)
+    remarks = [OF_RATES]
     if unmodelled:
         remarks.append(
             f"Without {', '.join(unmodelled)} nobody, or everybody, responded: the exact interval of the sum is shown, "
@@ -154,7 +159,7 @@ def _of_rates(studies: StudySet, methods: Methods, cumulative: str | None, with_
         influence=found,
         units=names,
         cumulative=steps,
-        gosh=None,
+        gosh=rate_gosh(rate_studies(events, n), common=common, subsets=subsets, rng=rng) if with_gosh else None,
         fragility=None,
         remarks=(*_marked(studies, found), *remarks, *_few(studies), *studies.remarks()),
     )

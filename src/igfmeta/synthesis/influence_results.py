@@ -13,6 +13,7 @@ from igfmeta.models.gosh import Gosh
 from igfmeta.models.influence import Influence
 from igfmeta.models.rate_influence import RateInfluence
 from igfmeta.models.results import PooledBatch
+from igfmeta.numerics import Floats
 from igfmeta.synthesis.display import Plotted
 from igfmeta.synthesis.methods import Methods
 from igfmeta.synthesis.results import finite
@@ -165,27 +166,43 @@ def _baujat(found: Influence, unit: int) -> dict[str, float | None]:
 def gosh_summary(studies: StudySet, found: Gosh) -> dict[str, Any]:
     """Return how the pools of subsets spread, and for each study the medians of those with and without it."""
     null = null_value(studies.measure)
-    quantiles = {f"{100 * p:g} %": float(np.quantile(found.estimate, p)) for p in (0.0, 0.05, 0.5, 0.95, 1.0)}
+    quantiles = {f"{100 * p:g} %": _quantile(found.estimate, p) for p in (0.0, 0.05, 0.5, 0.95, 1.0)}
     out: dict[str, Any] = {
         "subsets": len(found),
         "all_subsets": found.exhaustive,
         "method": found.method,
         "engine": found.engine,
-        "estimate": {name: {"value": value, "natural": studies.natural(value)} for name, value in quantiles.items()},
-        "i2_median": float(np.median(found.i2)),
+        "estimate": {
+            name: {"value": finite(value), "natural": studies.natural(value)} for name, value in quantiles.items()
+        },
+        "i2_median": float(np.nanmedian(found.i2)) if np.isfinite(found.i2).any() else None,
         "below_null": None if null is None else float(np.mean(found.estimate < null)),
         "studies": [],
     }
     for i, label in enumerate(studies.labels):
         inside = found.member(i)
-        out["studies"].append({"study": label, "with": _medians(found, inside), "without": _medians(found, ~inside)})
+        sides = {name: _medians(studies, found, rows) for name, rows in (("with", inside), ("without", ~inside))}
+        out["studies"].append({"study": label, **sides})
     return out
 
 
-def _medians(found: Gosh, rows: Any) -> dict[str, float | None]:
+def _quantile(estimates: Floats, p: float) -> float:
+    """Return a quantile; where a rate of 0 or 1 makes a logit infinite, one of the estimates themselves."""
+    if np.isfinite(estimates).all():
+        return float(np.quantile(estimates, p))
+    return float(np.sort(estimates)[max(0, int(np.ceil(p * len(estimates))) - 1)])
+
+
+def _medians(studies: StudySet, found: Gosh, rows: Any) -> dict[str, float | None]:
     if not rows.any():
-        return {"estimate": None, "i2": None}
-    return {"estimate": float(np.median(found.estimate[rows])), "i2": float(np.median(found.i2[rows]))}
+        return {"estimate": None, "natural": None, "i2": None}
+    middle, i2 = _quantile(found.estimate[rows], 0.5), found.i2[rows]
+    i2 = i2[np.isfinite(i2)]
+    return {
+        "estimate": finite(middle),
+        "natural": studies.natural(middle),
+        "i2": float(np.median(i2)) if len(i2) else None,
+    }
 
 
 def _fragility_to_dict(studies: StudySet, found: Fragility) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from igfmeta import formatting as f
 from igfmeta.plots.funnel_plot import funnel_plot
@@ -37,7 +38,7 @@ def _blocks(analysis: Analysis, outcome: OutcomeAnalysis) -> Sequence[Block]:
     )
     if found.refused is not None:
         return [Paragraph(found.refused.split(" --force")[0], "note"), funnel]
-    made = tables_of(found)
+    made = tables_of(replace(found, hints=()))
     tables = [table(key_of(analysis, outcome.key, "bias", str(i + 1)), each) for i, each in enumerate(made)]
     return [funnel, *tables]
 
