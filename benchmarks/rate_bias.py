@@ -1,6 +1,6 @@
-"""How often tests of small-study effects reject for single-arm rates without any; writes rate_bias.json.
+"""How often tests of small-study effects reject for single-arm rates without any; writes rate_bias.json and docs/robustness.md.
 
-    python benchmarks/rate_bias.py [--runs 400] [--seed 20261125]
+    python benchmarks/rate_bias.py [--runs 300] [--seed 20261125]
 
 Rates are logit-normal, whatever the size of a study, so that no small study differs from a large one; each test should
 reject in 5 % of the runs. tests/models/test_rate_bias.py asserts on the record.
@@ -28,7 +28,8 @@ from igfmeta.models.bias.registry import run_test  # noqa: E402
 from igfmeta.numerics import t_two_sided  # noqa: E402
 
 RECORD = Path(__file__).with_suffix(".json")
-STUDIES, RATES, TAUS = (10, 20, 40), (0.05, 0.2), (0.0, 0.5, 1.0)
+PAGE = Path(__file__).parents[1] / "docs" / "robustness.md"
+STUDIES, RATES, TAUS = (10, 30), (0.05, 0.2), (0.0, 0.5, 1.0)
 
 #: Sizes are log-uniform between these, about as the trials of this evidence.
 SMALLEST, LARGEST = 12, 120
@@ -66,7 +67,7 @@ def scenario(k: int, rate: float, tau: float, *, runs: int, seed: int) -> dict[s
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=400)
+    parser.add_argument("--runs", type=int, default=300)
     parser.add_argument("--seed", type=int, default=20261125)
     given = parser.parse_args()
     found = []
@@ -75,6 +76,23 @@ def main() -> None:
         print(found[-1], flush=True)
     record = {"runs": given.runs, "seed": given.seed, "level": LEVEL, "scenarios": found}
     RECORD.write_text(json.dumps(record, indent=1) + "\n")
+    write_page(record)
+
+
+def write_page(record: dict[str, Any]) -> None:
+    """Write the table of docs/robustness.md."""
+    names = {"egger": "Egger, logits", "peters": "Peters, logits", "rate-peters": "binomial, 1/n",
+             "rate-root": "binomial, 1/√n", "rate-peters, normal": "1/n, normal reference"}  # fmt: skip
+    lines = [f"| k | rate | tau | {' | '.join(names.values())} |", f"|---:|---:|---:|{'---:|' * len(names)}"]
+    for each in record["scenarios"]:
+        shares = " | ".join(f"{100 * each['rejected'][name]:.0f} %" for name in names)
+        lines.append(f"| {each['k']} | {100 * each['rate']:g} % | {each['tau']:g} | {shares} |")
+    text = PAGE.read_text(encoding="utf-8")
+    before, rest = text.split("<!-- rate_bias -->\n", 1)
+    after = rest.split("<!-- end of rate_bias -->", 1)[1]
+    table = "\n".join(lines)
+    page = f"{before}<!-- rate_bias -->\n\n{table}\n\n<!-- end of rate_bias -->{after}"
+    PAGE.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from igfmeta.errors import NothingToPool
 from igfmeta.models.count_kernels import Kernel
-from igfmeta.models.mixed_likelihood import GRID, LARGEST
+from igfmeta.models.mixed_likelihood import GRID, LARGEST, SCOUTS
 from igfmeta.models.newton import climb
 from igfmeta.models.normal_mixing import contributions
 from igfmeta.numerics import Floats
 from igfmeta.solver import bracketed_newton
 
-#: Nodes of the integral of each study: twice as many as without moderators need, so that none is ever short of them.
+#: Nodes of the integral of each study in the answer (`SCOUTS` while brackets are sought): twice as many as without
+#: moderators suffice nearly always, so that none is short of them.
 NODES = 121
 
 #: Least information about any combination of coefficients that leaves it finite: that of a rate of one in a million.
@@ -66,24 +67,24 @@ class _Sums:
     t_t: Floats
 
 
-def _sums(kernel: Kernel, design: Floats, beta: Floats, t: Floats) -> _Sums:
+def _sums(kernel: Kernel, design: Floats, beta: Floats, t: Floats, nodes: int = NODES) -> _Sums:
     points, k = len(t), len(kernel)
     every = kernel.take(np.tile(np.arange(k), points))
-    each = contributions(every, (beta @ design.T).ravel(), np.repeat(t, k), nodes=NODES)
+    each = contributions(every, (beta @ design.T).ravel(), np.repeat(t, k), nodes=nodes)
     value, theta, in_t, theta2, theta_t, t2 = (part.reshape(points, k) for part in each.__dict__.values())
     curved = np.einsum("gi,ia,ib->gab", theta2, design, design)
     return _Sums(value.sum(axis=1), theta @ design, in_t.sum(axis=1), curved, theta_t @ design, t2.sum(axis=1))
 
 
-def _ridge(kernel: Kernel, design: Floats, t: Floats, start: Floats) -> tuple[Floats, _Sums]:
+def _ridge(kernel: Kernel, design: Floats, t: Floats, start: Floats, nodes: int = NODES) -> tuple[Floats, _Sums]:
     """Return beta where the log-likelihood is highest at each tau2, and what it is there."""
 
     def at(beta: Floats, rows: Index) -> tuple[Floats, Floats, Floats]:
-        found = _sums(kernel, design, beta, t[rows])
+        found = _sums(kernel, design, beta, t[rows], nodes)
         return found.value, found.beta, found.beta_beta
 
     beta = climb(at, start)[0]
-    return beta, _sums(kernel, design, beta, t)
+    return beta, _sums(kernel, design, beta, t, nodes)
 
 
 def count_regression(kernel: Kernel, design: Floats) -> CountRegression:
@@ -111,7 +112,7 @@ def count_regression(kernel: Kernel, design: Floats) -> CountRegression:
     """
     start = np.zeros((1, design.shape[1]))
     first, _ = _ridge(kernel, design, np.zeros(1), start)
-    beta, curve = _ridge(kernel, design, GRID, np.repeat(first, len(GRID), axis=0))
+    beta, curve = _ridge(kernel, design, GRID, np.repeat(first, len(GRID), axis=0), SCOUTS)
     _refuse_if_flat(curve.beta_beta[0])
     maxima = [(0.0, beta[0], True)] if curve.t[0] <= 0 else []
     maxima += [(LARGEST, beta[-1], False)] if curve.t[-1] > 0 else []

@@ -39,6 +39,8 @@ def _on(predictor: Floats, data: Funnel, *, level: float = 0.95) -> Asymmetry:
         raise InputError("The predictor of the regression is the same for every study, so that there is no slope.")
     scale, df = float(predictor.max()), float(data.k - 2)
     found = count_regression(Binomial(x, n, np.zeros_like(n)), np.column_stack([np.ones_like(n), predictor / scale]))
+    if not found.converged:
+        raise InputError("The likelihood of the regression still rises at tau = 10: it has no estimate.")
     limit, slope = (float(value) for value in found.beta)
     se_limit, se_slope = (float(value) for value in np.sqrt(np.diag(found.covariance)))
     half = float(t_quantile(0.5 + level / 2, df)) * se_limit
