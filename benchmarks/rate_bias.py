@@ -1,4 +1,4 @@
-"""How often tests of small-study effects reject for single-arm rates without any; writes rate_bias.json and docs/robustness.md.
+"""How often tests of small-study effects reject for rates without any; writes rate_bias.json and docs/robustness.md.
 
     python benchmarks/rate_bias.py [--runs 300] [--seed 20261125]
 
