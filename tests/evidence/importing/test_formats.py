@@ -153,6 +153,9 @@ def test_titles_name_an_outcome_only_where_they_name_one(words):
     assert words.outcome("Duration of Objective Response")[0] == ""
     assert words.outcome("Progression-free survival at 6 months")[0] == ""
     assert words.outcome("Overall survival and progression-free survival")[0] == ""
+    assert words.outcome("Pathological Complete Response")[0] == "pcr"
+    assert words.tumor(["Non Small Cell Lung Cancer"]) == ("nsclc",)
+    assert set(words.tumor(["Non Small Cell Lung Cancer", "Small Cell Lung Cancer"])) == {"nsclc", "sclc"}
     key, question = words.outcome("Overall survival in patients with high IGF-1")
     assert key == "os"
     assert "subset" in question

@@ -193,6 +193,7 @@ def _changed(tmp_path, **changes):
         ((["Biological: Ganitumab"], ["Biological: Ganitumab"]), "both arms name ganitumab"),
         ((["Drug: FOLFIRI"], ["Drug: FOLFIRI"]), None),
         ((["Drug: Ganitumab"], ["Other: Placebo"]), None),
+        ((["Drug: Ganitumab"], ["Drug: Placebo ganitumab", "Drug: FOLFIRI"]), None),
     ],
 )
 def test_an_agent_in_both_arms_is_asked_about(imported, tmp_path, given, question):
@@ -210,3 +211,27 @@ def test_groups_of_one_title_are_told_apart(imported, tmp_path):
     said = json.dumps(imported(tmp_path / "a.json").to_dict())
     assert "Ganitumab + FOLFIRI (EG001) 1 of 76" in said
     assert "Ganitumab + FOLFIRI (EG000) 3 of 79" in said
+
+
+@pytest.mark.parametrize(
+    ("unit", "percent", "asked"),
+    [
+        ("percentage of participants", "62.5", False),
+        ("Percentage of Patients With Response", "62.5", False),
+        ("% of participants", "62.5", False),
+        ("participants (%)", "62.5", False),
+        ("Percent", "62.5", True),
+        ("proportion of participants", None, False),
+        ("% change", None, False),
+        ("percentage of lesions", None, False),
+    ],
+)
+def test_per_cent_of_people_and_of_other_things(imported, tmp_path, unit, percent, asked):
+    record = json.loads(json.dumps(RECORD))
+    record["resultsSection"]["outcomeMeasuresModule"]["outcomeMeasures"][3]["unitOfMeasure"] = unit
+    (tmp_path / "a.json").write_text(json.dumps(record))
+    found = imported(tmp_path / "a.json")
+    rows = [row for row in found.rows if row["locator"] == "outcome measure 4"]
+    assert [row["percent_exp"] for row in rows] == ([percent] if percent else [])
+    assert bool([d for d in found.doubts if d.column == "percent_exp"]) == asked
+    assert bool(_left(found, "Disease Control (")) == (percent is None)

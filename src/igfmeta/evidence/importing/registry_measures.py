@@ -21,9 +21,9 @@ HOLD = "the columns hold hazard ratios, counts and percentages of people, and me
 
 #: Units that say per cent of people, and those that do not say of what.
 OF_PEOPLE = re.compile(
-    rf"^(percentage|percent|%)( of)?( \w+)? ({'|'.join(PEOPLE)})$|^({'|'.join(PEOPLE)}) (percent|%)$"
+    rf"^(percentage|percent)( of)?( \w+)? ({'|'.join(PEOPLE)})( with .*| who .*)?$|^({'|'.join(PEOPLE)}) percent$"
 )
-OF_WHAT = ("percent", "percentage", "%")
+OF_WHAT = ("percent", "percentage")
 
 
 UNNAMED = "the title names no outcome of the table of outcomes."
@@ -103,6 +103,7 @@ def _read(reader: Reader, measure: Measure, outcome: str, doubts: Doubts) -> tup
             if key or not _is_unnamed(doubts) or any(map(is_hazard_ratio, measure.analyses)):
                 numbers = _numbers(kind, measure, block, categories[title])
                 more = [*_of_block(measure, block), *(_adds_up(numbers, cells) if len(categories) == 2 else [])]
+                more += _of_whom(measure) if kind == "percent" else []
                 readings.append(Reading(key, [*doubts, *more], numbers, not block))
             else:
                 left.append(Left(cells, UNNAMED))
@@ -144,7 +145,7 @@ def _tables(measure: Measure) -> dict[str, dict[str, list[Cell]]]:
 
 def _kind(measure: Measure) -> tuple[str, str]:
     """Return what the values are: median, events, percent; or blank and why not."""
-    param, unit = normal(measure.param), normal(measure.unit.replace("%", " percent "))
+    param, unit = normal(measure.param), _unit(measure)
     if measure.units_analysed and normal(measure.units_analysed) not in PEOPLE:
         return "", f"it analyses {measure.units_analysed}, not people; {HOLD}"
     if param == "median" and unit in UNITS:
@@ -153,6 +154,8 @@ def _kind(measure: Measure) -> tuple[str, str]:
         return "events", ""
     if param == "number" and (OF_PEOPLE.match(unit) or unit in OF_WHAT):
         return "percent", ""
+    if param == "number" and unit.startswith(("proportion", "probability", "fraction")):
+        return "", "it is a proportion between 0 and 1; the columns hold percentages, and nothing was converted."
     return "", f"it {NO_COLUMN.get(param, 'is no statistic that the columns know')}; {HOLD}"
 
 
@@ -193,6 +196,16 @@ def _of_block(measure: Measure, block: str) -> Doubts:
     if not measure.has_denominators_of_classes:
         doubts.append(("n_exp", block, "the file holds the people analysed of the whole measure only; this class?"))
     return doubts
+
+
+def _of_whom(measure: Measure) -> Doubts:
+    if _unit(measure) not in OF_WHAT:
+        return []
+    return [("percent_exp", measure.unit, "says per cent, and not of whom: of the people analysed?")]
+
+
+def _unit(measure: Measure) -> str:
+    return normal(measure.unit.replace("%", " percent "))
 
 
 def _adds_up(numbers: Numbers, cells: Sequence[Cell]) -> Doubts:

@@ -59,6 +59,17 @@ def is_posted(value: str) -> bool:
     return normal(value) not in ("na", "n a", "nr", "not reached", "not estimable", "ne", "")
 
 
+def without_placebo(text: str) -> list[str]:
+    """Return the parts of a name of arm or intervention that are no placebo of what they name.
+
+    Examples
+    --------
+    >>> without_placebo("FOLFIRI + placebo ganitumab"), without_placebo("Ganitumab + placebo")
+    (['FOLFIRI '], ['Ganitumab '])
+    """
+    return [part for part in re.split(r"[+/,;&]| and | plus ", text) if not re.search(r"(?i)placebo|sham|dummy", part)]
+
+
 @dataclass(frozen=True)
 class Reader:
     """Where rows of one study go, and the words by which they are read."""
@@ -96,7 +107,7 @@ class Reader:
 
     def _agents_of(self, title: str) -> tuple[str, ...]:
         given = [drug for arm in self.study.arms if normal(arm.label) == normal(title) for drug in arm.interventions]
-        return self.vocabulary.agent([title, *given])
+        return self.vocabulary.agent(part for text in (title, *given) for part in without_placebo(text))
 
     def fewer(self, groups: Mapping[str, str], analysed: Counts) -> Doubts:
         """Return the arms whose people analysed are not all who started; `groups` gives the arm of each group."""
@@ -184,7 +195,7 @@ def _coded(cells: Row, study: RegistryStudy, out: Collector) -> None:
     found = {
         "phase": PHASES.get(phase.replace(" ", ""), ""),
         "design": "randomized" if allocation == "randomized" else "",
-        "blinding": "open_label" if masking.startswith("none")
+        "blinding": "open_label" if masking.startswith(("none", "open label"))
         else "double_blind" if masking.startswith(("double", "triple", "quadruple")) else "",
     }  # fmt: skip
     for column, text in (("phase", study.phase), ("design", study.allocation), ("blinding", study.masking)):

@@ -108,5 +108,25 @@ def _names(*names: str) -> tuple[str, ...]:
 
 
 def _named(keys: Mapping[str, tuple[str, ...]], texts: Iterable[str]) -> tuple[str, ...]:
-    padded = [f" {normal(text)} " for text in texts]
-    return tuple(key for key, names in keys.items() if any(f" {name} " in text for name in names for text in padded))
+    """Return the keys one of whose names stands in a text, and not only within a longer name of another key.
+
+    Examples
+    --------
+    >>> _named({"nsclc": ("non small cell lung cancer",), "sclc": ("small cell lung cancer",)},
+    ...        ["Non-small Cell Lung Cancer"])
+    ('nsclc',)
+    """
+    found: set[str] = set()
+    for text in texts:
+        padded = f" {normal(text)} "
+        spans = [
+            (at.start(), at.end(), key)
+            for key, names in keys.items()
+            for name in names
+            for at in re.finditer(rf"(?<= ){re.escape(name)}(?= )", padded)
+        ]
+        found |= {
+            key for start, end, key in spans
+            if not any(s <= start and end <= e and e - s > end - start and other != key for s, e, other in spans)
+        }  # fmt: skip
+    return tuple(key for key in keys if key in found)
