@@ -109,6 +109,7 @@ def test_pool_takes_restriction_and_weights(run):
         (("bayes", "--outcome", "orr", "--measure", "OR", "--by", "class"), "raised to their power"),
         (("bayes", "--mods", "~ year"), "variances are divided by them"),
         (("regress", "--mods", "~ year"), "variances are divided by them"),
+        (("robust", "--working", "RE"), "variances are divided by them"),
     ],
 )
 def test_models_of_classes_and_moderators_take_weights(run, arguments, how):
@@ -119,7 +120,7 @@ def test_models_of_classes_and_moderators_take_weights(run, arguments, how):
     assert "no study has such a judgement: nothing changes" in nothing
 
 
-@pytest.mark.parametrize("command", ["pool", "bayes", "joint", "regress"])
+@pytest.mark.parametrize("command", ["pool", "bayes", "joint", "regress", "robust"])
 @pytest.mark.parametrize(
     ("option", "value", "says"),
     [

@@ -184,3 +184,33 @@ def test_too_little_data_says_so(rng):
         fit_robust(y, v, CLUSTERS, x=np.column_stack([x, x[:, 1]]))
     with pytest.raises(InputError, match="cluster has 2 labels"):
         fit_robust(y, v, ["a", "b"], x=x)
+
+
+def test_a_lone_cluster_that_is_fitted_exactly_has_no_standard_error_and_no_warning():
+    x = np.column_stack([[1, 0, 0, 0, 0], [0, 1, 1, 1, 1]]).astype(float)
+    fit = fit_robust([0.5, 0.1, 0.2, 0.4, 0.3], [0.1] * 5, list("abccd"), x=x, working="EQUAL")
+    assert (fit.coefficients[0].se, fit.coefficients[0].p_value) == (None, None)
+    assert fit.coefficients[1].se > 0
+
+
+def test_equal_weights_give_the_plain_mean_whatever_the_variances(rng):
+    y, v = rng.normal(size=18), rng.uniform(0.1, 2.0, 18)
+    fit = fit_robust(y, v, CLUSTERS, working="EQUAL")
+    assert fit.coefficients[0].estimate == pytest.approx(y.mean(), rel=1e-12)
+    # Hedges' estimator of the pool.
+    assert fit.tau2 == pytest.approx(pool_one(y, v, method="HE").tau2, rel=1e-10)
+    np.testing.assert_allclose(fit.weights, 100 / 18, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("sampling", "working", "message"),
+    [
+        (lambda rho: np.eye(3), "RE", "the working model RE does not use it"),
+        (lambda rho: np.eye(2), "CHE", r"accepted is \(3, 3\)"),
+        (lambda rho: np.full((3, 3), 0.1) + np.eye(3), "CHE", "with 0 between rows of different clusters"),
+        (lambda rho: np.eye(3), "CHE", "whose diagonal is not vi"),
+    ],
+)
+def test_a_covariance_that_does_not_fit_is_refused(sampling, working, message):
+    with pytest.raises(InputError, match=message):
+        fit_robust([0.1, 0.2, 0.3], [0.1, 0.1, 0.2], list("aab"), working=working, sampling=sampling)

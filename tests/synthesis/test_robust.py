@@ -51,6 +51,17 @@ def results(evidence):
     return usable_results(evidence.table("trials"), question, "sensitivity", {}, sources)[0]
 
 
+def test_weights_of_judgements_divide_variances_and_leave_correlations(evidence, results):
+    weights = {"high": 0.5, "some": 0.8}
+    plain, found = (robust(evidence, outcome="progression", risk_weights=given) for given in (None, weights))
+    ratios = {round(b.vi / a.vi, 12) for a, b in zip(plain.rows, found.rows, strict=True)}
+    assert ratios == {1.0, 1.25}
+    assert found.fit.coefficients[0].model_se > plain.fit.coefficients[0].model_se
+    shares = np.linspace(0.5, 1.0, len(results))
+    v, plain_v = Sampling.of(results, "HR", shares)(0.6), Sampling.of(results, "HR")(0.6)
+    np.testing.assert_allclose(v * np.sqrt(np.outer(shares, shares)), plain_v, rtol=1e-12)
+
+
 def _correlations(effects, rho):
     v = Sampling.of(effects, "HR")(rho)
     return v / np.sqrt(np.outer(np.diag(v), np.diag(v)))

@@ -146,7 +146,7 @@ def robust(
         sweep=tuple((each, fitted(each)) for each in SWEEP) if fit.rho is not None and not indifferent else (),
         rows=_rows(results, clusters, cluster, fit),
         unused=results.unused,
-        remarks=(*_remarks(results, working, sampling), *weighting(weights, results.studies)),
+        remarks=(*_remarks(results, working, sampling), *weighting(weights, _once(results.studies))),
         n_harmonic=_n_harmonic(results),
         file=None,
         origin=evidence.origin,
@@ -284,6 +284,11 @@ def _detail(row: Row, others: Sequence[Row]) -> str:
         if not others:
             break
     return ", ".join(dict.fromkeys(said if not others else [*said, row["row_id"]]))
+
+
+def _once(studies: Sequence[Study]) -> tuple[Study, ...]:
+    """Return one result of each study."""
+    return tuple({study.study_id: study for study in studies}.values())
 
 
 def _n_harmonic(results: _Results) -> float | None:

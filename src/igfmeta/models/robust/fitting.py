@@ -242,8 +242,9 @@ def _coefficients(
 ) -> tuple[RobustCoefficient, ...]:
     se, model_se = np.sqrt(np.diag(robust_vcov(fit, k))), np.sqrt(np.diag(fit.model_vcov))
     df = np.array([satterthwaite(fit, k, row) for row in np.eye(len(names))])
-    statistic, half = fit.beta / se, t_quantile(0.5 + level / 2, df) * se
-    p = t_two_sided(statistic, df)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a variance of 0 is of a lone cluster: None below
+        statistic, half = fit.beta / se, t_quantile(0.5 + level / 2, df) * se
+        p = t_two_sided(statistic, df)
     columns = {"se": se, "df": df, "statistic": statistic, "p_value": p, "ci_lower": fit.beta - half,
                "ci_upper": fit.beta + half}  # fmt: skip
     return tuple(
