@@ -172,7 +172,10 @@ def test_both_commands_draw_their_forest(run, tmp_path, suffix):
     assert "Sclafani 2015 (MK-0646-004)" in drawn
     assert "One result each" in drawn
     assert "Robust mean" in drawn
-    assert "100 rows in 17 clusters (study), 14 of them with several" in of_table.read_text()
+    table = of_table.read_text()
+    assert "100 rows in 17 clusters (study), 14 of them with several" in table
+    assert "study 17" in table  # a number is a name only with its column
+    assert "study 4: Row 21" in table
 
 
 @pytest.mark.parametrize(

@@ -72,12 +72,18 @@ def _groups(result: RobustResult) -> list[ForestGroup]:
 
 def _told_apart(row: RobustRow) -> str:
     """Return what a row is called under the heading of its cluster."""
-    return row.detail if row.label in (row.group, row.detail) else f"{row.label}: {row.detail}".removesuffix(": ")
+    return (
+        row.detail
+        if row.label in (row.group, row.cluster, row.detail)
+        else f"{row.label}: {row.detail}".removesuffix(": ")
+    )
 
 
 def _alone(result: RobustResult, row: RobustRow) -> str:
-    """Return what a row is called that is alone in its cluster: with its outcome where there are several."""
-    return f"{row.label}: {row.detail}" if result.outcomes and row.detail else row.label
+    """Return what a row is called that is alone in its cluster: with its outcome, or with its cluster in a table."""
+    if result.outcomes:
+        return f"{row.label}: {row.detail}".removesuffix(": ")
+    return f"{row.group}: {row.label}" if row.label == row.detail else row.label
 
 
 def _row(result: RobustResult, row: RobustRow, label: str) -> ForestRow:

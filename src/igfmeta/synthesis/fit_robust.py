@@ -146,7 +146,7 @@ def _rows(
             detail=names[i] if labels[i] == groups[i] else labels[i],
             row=row_number(table, i),
             cluster=groups[i],
-            group=groups[i],
+            group=groups[i] if any(map(str.isalpha, groups[i])) else f"{cluster} {groups[i]}",
             yi=finite(float(sizes.yi[i])),
             vi=finite(float(sizes.vi[i])),
             estimate=finite(float(own[0, i])),
