@@ -201,7 +201,7 @@ def glmm_fits(
     for some in _parts(mask[free].sum(axis=1)):
         rows = free[some]
         data, guess = of_likelihood(measure, variant, counts, mask[rows])
-        found = maximize(data, guess, level=level, common=method == "CE")
+        found = maximize(data, guess, level=level, common=method == "CE", profile=ci == "PL")
         for place, row in enumerate(rows):
             own = slice(data.first[place], data.first[place] + data.size[place])
             fits[row] = certified(

@@ -229,7 +229,7 @@ def maximize(data: DataSets, start: Floats, *, level: float, common: bool = Fals
     common : bool
         Hold tau2 at 0.
     profile : bool
-        Whether the profile-likelihood limits are computed; NaN otherwise.
+        Whether the profile-likelihood limits of theta are computed, which cost most; NaN otherwise.
     """
     n, rows = len(data), np.arange(len(data))
     theta0, at_zero = _centre(data, rows, np.zeros(n), start, NODES)
@@ -255,12 +255,13 @@ def maximize(data: DataSets, start: Floats, *, level: float, common: bool = Fals
         spread = np.hypot(a - c, 2 * b)
         condition = np.where(inside, (a + c + spread) / (a + c - spread), 1.0)
     limits = [np.full(n, np.nan) for _ in range(4)]
+    fall = _half_quantile(level)
     if profile:
-        fall = _half_quantile(level)
         target = best.value - fall
         held = np.where(single[:, None] & (GRID > 0), -np.inf, curve.value)
         shown = _Curve(curve.theta, held, curve.slope, curve.curvature)
         limits[0], limits[1] = (_theta_limit(data, shown, target, side, nodes) for side in (-1.0, 1.0))
+    if not single.all():
         limits[2], limits[3] = _tau2_limits(data, theta, t, best.value, curve, fall, nodes)
         limits[2][single], limits[3][single] = np.nan, np.nan
     index, belongs = data.studies(rows)

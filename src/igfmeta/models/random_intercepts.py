@@ -1,9 +1,10 @@
 """Two arms with normal intercepts and normal effects, independent of each other (UM.RS): a two-dimensional integral.
 
-In study i the linear predictors of the arms are alpha + sigma z0 + (theta + tau z1)/2 and
-alpha + sigma z0 - (theta + tau z1)/2 (Jackson et al. 2018, Stat Med 37:1059, model 6 with uncorrelated effects;
-metafor's UM.RS, which by lme4 integrates by Laplace's approximation). Here the integral is by Gauss-Hermite quadrature
-around the mode, a product rule in its principal axes (Liu & Pierce 1994, Biometrika 81:624).
+In study i the linear predictors of the arms are alpha + theta + sigma z0 + tau z1/2 and alpha + sigma z0 - tau z1/2
+(Jackson et al. 2018, Stat Med 37:1059, model 6 with uncorrelated effects; metafor's UM.RS, which by lme4 integrates by
+Laplace's approximation). With an effect for each group of studies, alpha and the variances are those of all. Here the
+integral is by Gauss-Hermite quadrature around the mode, a product rule in its principal axes (Liu & Pierce 1994,
+Biometrika 81:624).
 
 With s the score of a study's complete likelihood and H its Hessian, the score is E(s) given the data and the Hessian
 E(H) + Var(s) (Louis 1982, J R Stat Soc B 44:226): both come from the nodes, and Newton's method finds the maximum.
@@ -119,12 +120,12 @@ class _Model:
         value = top + np.log(total) + np.log(root[:, 0, 0] * root[:, 1, 1]) - 2 * np.log(w.sum())
         weight /= total[:, None]
         (f1, f2), (g1, g2) = self.first.slopes(one), self.second.slopes(two)
-        # d predictor / d parameter is (1, 1/2, z0, z1/2) in arm 1 and (1, -1/2, z0, -z1/2) in arm 2.
-        lift, sign = np.stack([np.ones_like(z0), np.full_like(z0, 0.5), z0, 0.5 * z1], axis=2), np.array([1, -1, 1, -1])
-        complete = lift * (f1[:, :, None] + sign * g1[:, :, None])
+        # d predictor / d parameter in arm 1 and in arm 2.
+        lift1 = np.stack([np.ones_like(z0), np.ones_like(z0), z0, 0.5 * z1], axis=2)
+        lift2 = np.stack([np.ones_like(z0), np.zeros_like(z0), z0, -0.5 * z1], axis=2)
+        complete = lift1 * f1[:, :, None] + lift2 * g1[:, :, None]
         score = np.einsum("kn,kni->ki", weight, complete)
-        same, opposite = weight * (f2 + g2), weight * (f2 - g2)
-        bends = np.where(np.outer(sign, sign) > 0, _outer(lift, same), _outer(lift, opposite))
+        bends = _outer(lift1, weight * f2) + _outer(lift2, weight * g2)
         return value, score, bends + _outer(complete, weight) - score[:, :, None] * score[:, None, :]
 
     def _modes(self, p: Floats) -> tuple[Floats, Floats]:
@@ -154,8 +155,8 @@ def _outer(parts: Floats, weight: Floats) -> Floats:
 
 def _predictors(p: Floats, z0: Floats, z1: Floats) -> tuple[Floats, Floats]:
     alpha, theta, sigma, tau = (p[:, i, None] for i in range(4))
-    middle, half = alpha + sigma * z0, 0.5 * (theta + tau * z1)
-    return middle + half, middle - half
+    level, half = alpha + sigma * z0, 0.5 * tau * z1
+    return level + theta + half, level - half
 
 
 def _rule(nodes: int) -> tuple[Floats, Floats]:
