@@ -40,6 +40,23 @@ def test_the_figure_and_the_numbers_of_two_outcomes(run, tmp_path):
     assert "Fuchs 2015 (GAMMA) b" in drawn
 
 
+def test_the_forest_and_the_line_of_any_table(run, tmp_path):
+    table = CASES / "12_riley2003_os_dfs.csv"
+    forest, line = tmp_path / "forest.txt", tmp_path / "line.svg"
+    status, out, err = run(
+        "fit", "--data", str(table), "--yi", "yi", "--vi", "vi", "--scale", "log", "--model", "multilevel", "--random",
+        "~ outcome | study", "--surrogate", "DFS", "--forest", str(forest), "--figure", str(line),
+    )  # fmt: skip
+    assert status == 0
+    assert err.count("Written") == 2
+    assert "Trial-level surrogacy: DFS for OS, 17 trials with both" in out
+    assert forest.read_text().count("Pooled") == 2
+    assert "OS against DFS: 17 trials with both" in line.read_text()
+    evidence = tmp_path / "evidence.html"
+    assert run("multilevel", "--class", "antibody", "--forest", str(evidence))[0] == 0
+    assert "Fuchs 2015 (GAMMA)" in evidence.read_text()
+
+
 def test_a_table_of_anybody(run):
     status, out, _ = run(
         "fit", "--data", SCHOOLS, "--yi", "yi", "--vi", "vi", "--model", "multilevel", "--random",

@@ -36,6 +36,13 @@ UNHEARD = [
     (("average", *EFFECTS, "--pi", "V"), "--pi says nothing without a frequentist prediction interval"),
     (("fit", *EFFECTS, "--ci-level", "0.9"), "--ci-level says nothing without columns of intervals"),
     (("fit", *EFFECTS, "--zero-cells", "all"), "--zero-cells says nothing without columns of events"),
+    (("fit", *COUNTS, "--scale", "log"), "--scale says nothing without columns of effects or estimates"),
+    (
+        ("fit", *EFFECTS, "--model", "multilevel", "--random", "~ 1 | study", "--struct", "UN"),
+        "--struct says nothing without a term such as '~ outcome | study'",
+    ),
+    (("multilevel", "--outcome", "os", "--rho", "0.3"), "--rho says nothing without two outcomes or more"),
+    (("multilevel", "--outcome", "os", "--struct", "CS"), "--struct says nothing without a term"),
     (("fit", *COUNTS, "--subgroup-tau2", "common"), "--subgroup-tau2 says nothing without --subgroup"),
     (("fit", *EFFECTS, "--model", "regression", "--mods", "~ g", "--seed", "2"), "--seed says nothing without --perm"),
     (("regress", *OS, "--mods", "~ year", "--adjust", "none"), "--adjust says nothing without --contrasts"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,8 +14,11 @@ from igfmeta.effects.sampling_covariance import assumed_covariance, joint_covari
 from igfmeta.models.multilevel.fitting import fit_multilevel
 from igfmeta.models.multilevel.surrogacy import surrogacy
 from igfmeta.models.multilevel.terms import parse
+from igfmeta.plots.multilevel_forest import multilevel_forest
+from igfmeta.plots.surrogacy_line import bubbles
 from igfmeta.report.multilevel_summary import tables
 from igfmeta.synthesis.formula_design import design
+from igfmeta.synthesis.models_of_fit import fit_with
 from igfmeta.synthesis.multilevel import multilevel
 
 
@@ -196,3 +202,88 @@ def test_a_blank_cell_of_a_factor_is_named(table):
     table.loc[1, "study"] = ""
     with pytest.raises(im.InputError, match="column 'study' is blank in row 2"):
         im.fit_with("multilevel", table, yi="yi", vi="vi", random="~ 1 | study")
+
+
+CASES = Path(__file__).parents[1] / "published" / "cases" / "data"
+RILEY, SCHOOLS = CASES / "12_riley2003_os_dfs.csv", CASES / "14_konstantopoulos2011_three_level.csv"
+
+
+def _riley(**options):
+    table = pd.read_csv(RILEY)
+    return fit_with("multilevel", table, yi="yi", vi="vi", scale="log", study="study", **options)
+
+
+def test_a_table_of_two_outcomes_has_the_line_of_its_bivariate_model():
+    found = _riley(random="~ outcome | study", surrogate="DFS")
+    by_hand = _riley(random="~ outcome | study", struct="UN", mods="~ outcome - 1")
+    assert found.fit.names == ("DFS", "OS")
+    np.testing.assert_allclose(found.fit.coef, by_hand.fit.coef, rtol=1e-12)
+    assert by_hand.surrogacy is None
+    line = surrogacy(replace(by_hand.fit, names=("DFS", "OS")), surrogate="DFS", true="OS")
+    assert found.surrogacy.slope == pytest.approx(line.slope, rel=1e-12)
+    other = _riley(random="~ outcome | study", surrogate="OS", cluster="study", rho=0.5)
+    assert (other.surrogacy.surrogate, other.surrogacy.true) == ("OS", "DFS")
+    assert all(each.surrogacy is not None for each in other.sweep)
+    seen = bubbles(found, surrogate="DFS", true="OS")
+    assert len(seen.x) == found.surrogacy.trials == 17
+    assert seen.labels[:3] == ("1", "2", "3")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"surrogate": "PFS"}, "surrogate was 'PFS'; accepted are DFS or OS"),
+        ({"surrogate": "DFS", "random": "~ 1 | study"}, "needs the one term '~ outcome | study'"),
+        ({"surrogate": "DFS", "mods": "~ outcome"}, "A line needs a mean for each outcome"),
+        ({"surrogate": "DFS", "struct": "CS"}, "of structure UN"),
+    ],
+)
+def test_where_there_is_no_line_a_sentence_says_why(options, message):
+    with pytest.raises(im.InputError, match=message):
+        _riley(**{"random": "~ outcome | study", **options})
+
+
+def test_the_forest_of_two_outcomes_has_a_diamond_for_each():
+    found = _riley(random="~ outcome | study", surrogate="DFS")
+    forest = multilevel_forest(found)
+    assert [group.heading for group in forest.groups] == ["DFS", "OS"]
+    assert forest.total is None
+    for i, group in enumerate(forest.groups):
+        assert group.summary.estimate == found.fit.coef[i]
+        assert group.summary.pi_lower < group.summary.ci_lower < group.summary.estimate
+        assert sum(row.weight for row in group.rows) == pytest.approx(100)
+    page = found._repr_html_()
+    assert "Pooled" in page
+    assert "OS against DFS" in page
+
+
+def test_weights_in_the_forest_give_the_pooled_effect_of_one_mean():
+    """With one mean the weights are those of generalized least squares: they make the estimate."""
+    found = fit_with("multilevel", pd.read_csv(SCHOOLS), yi="yi", vi="vi", random="~ 1 | district/school")
+    forest = multilevel_forest(found)
+    assert [group.heading for group in forest.groups][:2] == ["district 11", "district 12"]
+    rows = [row for group in forest.groups for row in group.rows]
+    assert sum(row.weight * row.estimate for row in rows) / 100 == pytest.approx(found.fit.coef[0], rel=1e-10)
+    assert forest.total.estimate == found.fit.coef[0]
+    assert "σ², district = 0.0651 (0.0222, 0.2072)" in forest.lines
+    assert "svg" in found._repr_html_()
+
+
+def test_moderators_have_no_diamond(evidence):
+    found = fit_with("multilevel", pd.read_csv(SCHOOLS), yi="yi", vi="vi", random="~ 1 | district", mods="~ year")
+    forest = multilevel_forest(found)
+    assert forest.total is None
+    assert all(group.summary is None for group in forest.groups)
+    assert "coefficients of the moderators stand in the table" in forest.lines[-1]
+    one = multilevel_forest(multilevel(evidence, agent_class="antibody", outcome="os"))
+    assert [group.heading for group in one.groups] == [None]
+
+
+def test_rows_that_are_not_used_stand_apart_in_the_forest():
+    table = pd.read_csv(RILEY)
+    table.loc[3, "vi"] = np.nan
+    found = fit_with("multilevel", table, yi="yi", vi="vi", random="~ outcome | study", surrogate="DFS")
+    last = multilevel_forest(found).groups[-1]
+    assert last.heading == "Not used"
+    assert [row.estimate for row in last.rows] == [None]
+    assert len(bubbles(found, surrogate="DFS", true="OS").x) == 16

@@ -201,6 +201,15 @@ class MultilevelOptions:
             "Their assumed correlation; others are tried too. In model robust 0.8.", panel=_MULTILEVEL, metavar="NUMBER"
         ),
     ] = None
+    surrogate: Annotated[
+        str | None,
+        option(
+            "Of two outcomes in '~ outcome | study' the one that is the surrogate of the other: also its line, which "
+            "--figure draws. Fixed effects are then '~ outcome - 1', the structure UN.",
+            panel=_MULTILEVEL,
+            metavar="OUTCOME",
+        ),
+    ] = None
     test: Annotated[
         str,
         option(
@@ -315,9 +324,17 @@ class FitRequest(
 
     def needs(self, form: str, *, figure: bool) -> tuple[Needs, ...]:
         """Return which options say nothing beside the others and the columns; `form` is that of the columns."""
+        from igfmeta.synthesis.fit_multilevel import has_inner
+
         return (
+            Needs(("struct",), not self.random or has_inner(self.random), "a term such as '~ outcome | study'"),
             Needs(("ci_level",), form == "estimates with intervals", "columns of intervals (--lower, --upper)"),
             Needs(("zero_cells",), form.startswith("events"), "columns of events"),
+            Needs(
+                ("scale",),
+                form.startswith(("effects", "estimates")),
+                "columns of effects or estimates: elsewhere the measure decides",
+            ),
             Needs(("subgroup_tau2",), self.subgroup is not None, "--subgroup"),
             *self.needs_of_regression(figure=figure),
         )

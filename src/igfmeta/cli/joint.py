@@ -10,7 +10,7 @@ import typer
 
 from igfmeta.cli.bayes import priors_of, show
 from igfmeta.cli.request import Many, several, takes
-from igfmeta.cli.sampling import Drawn
+from igfmeta.cli.sampling import Drawn, sampling
 from igfmeta.errors import InputError, check_choice
 from igfmeta.files import check_place
 
@@ -24,6 +24,7 @@ FORMATS = ("table", "json", "csv", "markdown")
 class JointRequest(Drawn):
     """Which studies, which outcomes, what is assumed of them."""
 
+    draws: Annotated[int, sampling("Draws of each chain.")] = 2000
     outcome: Annotated[
         Many,
         typer.Option(

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from igfmeta.cli.request import Many, Selected, several, takes
+from igfmeta.cli.unheard import Needs, refuse_unheard
 from igfmeta.errors import check_choice
 
 FORMATS = ("table", "json", "csv", "markdown")
@@ -24,6 +25,7 @@ class MultilevelRequest(Selected):
 def multilevel(
     request: MultilevelRequest,
     *,
+    context: typer.Context,
     outcome: Annotated[
         Many,
         typer.Option(
@@ -84,6 +86,12 @@ def multilevel(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write to this file instead.", rich_help_panel=_OUTPUT)
     ] = None,
+    forest: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also draw the forest plot (.svg, .pdf, .png, .html or .txt).", rich_help_panel=_OUTPUT, metavar="FILE"
+        ),
+    ] = None,
     figure: Annotated[
         Path | None,
         typer.Option(
@@ -96,16 +104,27 @@ def multilevel(
     """Pool outcomes jointly, or one outcome with nested and crossed random effects; the surrogacy line of two."""
     from igfmeta.cli.output import emit, rendered
     from igfmeta.report.multilevel_summary import tables
+    from igfmeta.synthesis.fit_multilevel import has_inner
     from igfmeta.synthesis.multilevel import multilevel as model
 
     shape = check_choice("--format", output_format, FORMATS)
+    outcomes = several(outcome) or ("os", "pfs")
+    refuse_unheard(
+        context,
+        Needs(("rho",), len(outcomes) > 1, "two outcomes or more, whose sampling errors it correlates"),
+        Needs(("struct",), has_inner(random) if random else len(outcomes) > 1, "a term such as '~ outcome | study'"),
+    )
     if figure is not None:
         from igfmeta.plots.canvas import check_suffix
 
         check_suffix(figure)
+    if forest is not None:
+        from igfmeta.plots.files import check_suffix as check_forest
+
+        check_forest(forest)
     result = model(
         request.evidence(),
-        outcome=several(outcome) or ("os", "pfs"),
+        outcome=outcomes,
         random=random,
         struct=several(struct),
         rho=rho,
@@ -116,6 +135,11 @@ def multilevel(
         **request.criteria(),
     )
     text = rendered(result, tables, shape)
+    if forest is not None:
+        from igfmeta.plots.drawn import fit_forests
+
+        for place in fit_forests(result).save(forest):
+            typer.echo(f"Written: {place}", err=True)
     if figure is not None:
         from igfmeta.plots.canvas import save
         from igfmeta.plots.surrogacy_line import surrogacy_line

@@ -207,6 +207,11 @@ class StudyRequest(Request):
         form = core.form()
         return (
             Needs(("ci_level",), form == "estimates with intervals", "columns of intervals (--lower, --upper)"),
+            Needs(
+                ("scale",),
+                form.startswith(("effects", "estimates")),
+                "columns of effects or estimates: elsewhere the measure decides",
+            ),
             Needs(("zero_cells",), form.startswith("events"), "columns of events"),
             Needs(tuple(beside), sizes, "a command that heeds them beside effects, which is bias"),
             Needs(("year",), year, "influence --cumulative year: of a table it names the column of years"),

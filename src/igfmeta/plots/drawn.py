@@ -22,15 +22,17 @@ if TYPE_CHECKING:
 #: Kind of result of `fit --model` -> the function that draws its forest (`module:name`).
 FORESTS = {
     "FitResult": "igfmeta.plots.fit_forest:fit_forest",
+    "MultilevelResult": "igfmeta.plots.multilevel_forest:multilevel_forest",
     "RobustResult": "igfmeta.plots.robust_forest:robust_forest",
 }
 
-#: Kind of result -> the function that draws its figure, where that is no forest.
+#: Kind of result -> the function that draws its figure that is no forest.
 PICTURES = {
     "HierarchyResult": "igfmeta.plots.matrix:matrix",
     "DoseResult": "igfmeta.plots.dose_curve:dose_curve",
     "SurvivalCurves": "igfmeta.plots.survival_curve:survival_curve",
     "MetaRegression": "igfmeta.plots.bubble:bubble",
+    "MultilevelResult": "igfmeta.plots.surrogacy_line:surrogacy_line",
     "Triangulation": "igfmeta.plots.triangulation_scatter:triangulation_scatter",
 }
 
@@ -126,8 +128,12 @@ def html(result: Any) -> str:
         from igfmeta.plots.canvas import inline_svg
 
         return "\n".join(inline_svg(drawn, name) for name, drawn in figures(result).items())
-    if type(result).__name__ in PICTURES:
+    parts = []
+    kind = type(result).__name__
+    if kind not in PICTURES or kind in FORESTS:
+        parts.append(forests(result)._repr_html_())
+    if kind in PICTURES and getattr(result, "pictured", True):
         from igfmeta.plots.canvas import inline_svg
 
-        return inline_svg(figure(result), result.title)
-    return forests(result)._repr_html_()
+        parts.append(inline_svg(figure(result), result.title))
+    return "\n".join(parts)

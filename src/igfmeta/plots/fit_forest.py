@@ -21,8 +21,8 @@ def _row(result: FitResult, study: FitStudy) -> ForestRow:
     if study.yi is not None and study.vi is not None:
         half = float(t_quantile(0.5 + result.fit.level / 2, np.inf)) * study.vi**0.5
         limits = (study.yi, study.yi - half, study.yi + half)
-        if _drawn_natural(result):
-            unit = _unit(result)
+        if drawn_natural(result.measure):
+            unit = unit_of(result.measure)
             limits = _times(study.estimate, unit), _times(study.ci_lower, unit), _times(study.ci_upper, unit)
     return ForestRow(
         label=study.label,
@@ -34,13 +34,14 @@ def _row(result: FitResult, study: FitStudy) -> ForestRow:
     )
 
 
-def _drawn_natural(result: FitResult) -> bool:
+def drawn_natural(measure: str) -> bool:
     """Return whether the axis has the reader's scale: for proportions, and for rates that are not logarithms."""
-    return result.measure in PROPORTIONS or result.measure in ("IR", "IRS")
+    return measure in PROPORTIONS or measure in ("IR", "IRS")
 
 
-def _unit(result: FitResult) -> float:
-    return 100.0 if result.measure in PROPORTIONS else 1.0
+def unit_of(measure: str) -> float:
+    """Return by what natural values are multiplied: proportions are drawn in percent."""
+    return 100.0 if measure in PROPORTIONS else 1.0
 
 
 def _times(value: float | None, unit: float) -> float | None:
@@ -49,7 +50,7 @@ def _times(value: float | None, unit: float) -> float | None:
 
 def _summary(result: FitResult, fit: Pooled, label: str, *, total: bool) -> ForestSummary:
     def scaled(value: float | None) -> float | None:
-        return _times(result.natural(value), _unit(result)) if _drawn_natural(result) else value
+        return _times(result.natural(value), unit_of(result.measure)) if drawn_natural(result.measure) else value
 
     posterior = result.posterior if total else None
     second: Triple | None = None
@@ -131,7 +132,7 @@ def fit_forest(result: FitResult) -> Forest:
         effect_label=f"{label} ({100 * result.fit.level:g} % CI)",
         groups=_groups(result),
         total=_summary(result, result.fit, "All studies", total=True),
-        transform="identity" if _drawn_natural(result) else transform_of(result.measure),
+        transform="identity" if drawn_natural(result.measure) else transform_of(result.measure),
         null=None if rate else null_value(result.measure),
         favours=None,
         left_columns=(),

@@ -39,15 +39,19 @@ class Bubbles:
 
 def bubbles(result: MultilevelResult, *, surrogate: str, true: str) -> Bubbles:
     """Return the comparisons that report both outcomes."""
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[tuple[str, int], dict[str, Any]] = {}
     for row, trial in zip(result.used, result.trial, strict=True):
-        found.setdefault(trial, {})[row.outcome] = row
-    both = [each for each in found.values() if surrogate in each and true in each]
+        again = 0
+        while row.outcome in found.get((trial, again), {}):
+            again += 1
+        found.setdefault((trial, again), {})[row.outcome] = row
+    both = {key: each for key, each in found.items() if surrogate in each and true in each}
+    names = [each[true].label if each[true].row is None else trial for (trial, _), each in both.items()]
     return Bubbles(
-        labels=_lettered([each[true].label for each in both]),
-        x=np.array([each[surrogate].yi for each in both]),
-        y=np.array([each[true].yi for each in both]),
-        variance=np.array([max(each[surrogate].vi, each[true].vi) for each in both]),
+        labels=_lettered(names),
+        x=np.array([each[surrogate].yi for each in both.values()]),
+        y=np.array([each[true].yi for each in both.values()]),
+        variance=np.array([max(each[surrogate].vi, each[true].vi) for each in both.values()]),
     )
 
 
@@ -77,8 +81,8 @@ def surrogacy_line(result: MultilevelResult) -> Figure:
     found = result.surrogacy
     if found is None:
         raise InputError(
-            "The figure shows the line between two outcomes; give two, with the random term '~ outcome | study' of "
-            "structure UN."
+            "The figure shows the line between two outcomes, with the random term '~ outcome | study' of structure UN: "
+            "give two outcomes of the evidence; of a table the surrogate one (--surrogate)."
         )
     seen = bubbles(result, surrogate=found.surrogate, true=found.true)
     if not len(seen.x):
@@ -127,7 +131,8 @@ def surrogacy_line(result: MultilevelResult) -> Figure:
 def _title(result: MultilevelResult) -> str:
     found = result.surrogacy
     assert found is not None
-    return f"{found.true} against {found.surrogate}: {found.trials} trials with both, ρ within = {result.rho:g}"
+    within = "" if result.rho is None else f", ρ within = {result.rho:g}"
+    return f"{found.true} against {found.surrogate}: {found.trials} trials with both{within}"
 
 
 def _notes(result: MultilevelResult) -> list[str]:

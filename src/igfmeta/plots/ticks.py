@@ -86,7 +86,7 @@ def ratio_ticks(low: float, high: float) -> list[float]:
 def _even(values: Sequence[float], span: float) -> bool:
     """Return whether ticks reach over most of the axis and leave room for their numbers."""
     gaps = [b - a for a, b in pairwise(values)]
-    return values[-1] - values[0] > 0.4 * span and min(gaps) > 0.07 * span
+    return values[-1] - values[0] > 0.5 * span and min(gaps) > 0.07 * span
 
 
 def axis_for(

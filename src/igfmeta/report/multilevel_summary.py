@@ -33,9 +33,7 @@ def tables(result: MultilevelResult) -> list[SummaryTable]:
 
 def _ratio(result: MultilevelResult) -> bool:
     """Return whether every coefficient is a mean of effects on a transformed scale, and so a ratio or a rate."""
-    x = result.fit.x
-    means = bool(((x == 0) | (x == 1)).all() and (x.sum(axis=1) == 1).all())
-    return transform_of(result.measure) != "identity" and means
+    return transform_of(result.measure) != "identity" and result.means
 
 
 def _shown(result: MultilevelResult, value: float) -> float | None:
@@ -74,22 +72,9 @@ def effect_table(result: MultilevelResult) -> SummaryTable:
 
 
 def _prediction(result: MultilevelResult, i: int, decimals: int) -> str:
-    """Return the interval of a new true effect, where the coefficient is the mean of one group of rows."""
-    fit = result.fit
-    x = np.eye(fit.p)[i]
-    rows = (fit.x == x).all(axis=1)
-    if not rows.any():
-        return f.NOT_ESTIMABLE
-    inner = {}
-    for term in fit.terms:
-        if term.inner is not None and term.structure.n_sd > 1:
-            levels = np.unique(term.inner[rows])
-            if len(levels) > 1:
-                return f.NOT_ESTIMABLE
-            inner[term.label] = term.inner_levels[int(levels[0])]
-    found = fit.predict(x, inner=inner)
-    limits = [_shown(result, float(v[0])) for v in (found.pi_lower, found.pi_upper)]
-    return f.interval(limits[0], limits[1], decimals)
+    limits = result.prediction(i)
+    lower, upper = (None, None) if limits is None else (_shown(result, x) for x in limits)
+    return f.interval(lower, upper, decimals)
 
 
 def _notes(result: MultilevelResult) -> list[str]:
@@ -241,8 +226,9 @@ def surrogacy_table(result: MultilevelResult, found: Surrogacy) -> SummaryTable:
             return f.NOT_ESTIMABLE
         return ", ".join("no limit" if end is None else f.number(end) for end in (lower, upper))
 
+    scale = ", log scale" if transform_of(result.measure) == "exp" else ""
     rows = [
-        ("Slope (effect on {true} per unit of {surrogate}, log scale)", f.number(found.slope),
+        (f"Slope (effect on {{true}} per unit of {{surrogate}}{scale})", f.number(found.slope),
          limits(found.slope_ci_lower, found.slope_ci_upper)),
         ("Effect on {true} where that on {surrogate} is null", _null(result, found), f.NOT_ESTIMABLE),
         ("R² trial", f.number(found.r2), f.interval(found.r2_ci_lower, found.r2_ci_upper)),

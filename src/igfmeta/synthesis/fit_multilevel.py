@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from igfmeta.effects.sampling_covariance import assumed_covariance
-from igfmeta.errors import InputError, NothingToPool, Problem, check_level, listed
+from igfmeta.errors import InputError, NothingToPool, Problem, check_choice, check_level, listed
 from igfmeta.models.multilevel.fitting import fit_multilevel as fit_model
+from igfmeta.models.multilevel.results import MultilevelFit
+from igfmeta.models.multilevel.surrogacy import Surrogacy, surrogacy
 from igfmeta.models.multilevel.terms import Term, parse
 from igfmeta.models.multilevel.without_terms import without_terms
 from igfmeta.numerics import Floats
@@ -67,6 +69,7 @@ def fit_multilevel(
     mods: str | None = None,
     cluster: str | None = None,
     rho: float | None = None,
+    surrogate: str | None = None,
     method: str = "REML",
     test: str = "contain",
     level: float = 0.95,
@@ -93,6 +96,10 @@ def fit_multilevel(
         Column: sampling errors of rows with the same text have the correlation `rho`; asks for `rho`.
     rho : float, optional
         The correlation; results are also given under 0, 0.3, 0.5, 0.7 and 0.9.
+    surrogate : str, optional
+        Of the two outcomes of `~ outcome | study` the one that is the surrogate of the other: the result then has the
+        line from the effects on it to those on the other. Asks for structure UN and a mean for each outcome, which are
+        then the defaults.
     method : {"REML", "ML"}
     test : {"z", "t", "contain", "groups", "satterthwaite"}
     level, measure, scale, ci_level, zero_cells
@@ -116,7 +123,8 @@ def fit_multilevel(
     ([0.55], 3)
     """
     check_level(level)
-    formulas, kinds = paired(_several(random), _several(struct, parted=","))
+    formulas, kinds = paired(_several(random), _several(struct, parted=",") or (["UN"] if surrogate else None))
+    mods = f"~ {_outcome_of(formulas, surrogate)} - 1" if surrogate is not None and mods is None else mods
     _check_cluster(cluster, rho)
     effects = effects_from(table, columns, measure=measure, scale=scale, ci_level=ci_level, zero_cells=zero_cells)  # type: ignore[arg-type]
     usable = effects.usable
@@ -129,6 +137,13 @@ def fit_multilevel(
     x, names = (None, None) if mods is None else design(mods, kept)
     clusters = None if cluster is None else [str(value) for value in _column(kept, cluster)]
     used = [label for label, use in zip(labels, usable, strict=True) if use]
+    inner = () if terms[0].inner is None else tuple(terms[0].inner_levels[i] for i in terms[0].inner.tolist())
+    names = names if surrogate is None or names is None else _as_outcomes(formulas[0], names)
+
+    def line(fit: MultilevelFit) -> Surrogacy | None:
+        if surrogate is None:
+            return None
+        return surrogacy(fit, surrogate=surrogate, true=_other(surrogate, terms[0].inner_levels, fit.names))
 
     def fitted(correlation: float | None, *, intervals: bool) -> Any:
         v = _covariance(sizes.vi[usable], clusters, correlation)
@@ -137,7 +152,7 @@ def fit_multilevel(
             intervals=intervals,
         )  # fmt: skip
 
-    fit = fitted(rho, intervals=True)
+    fit, outcomes = fitted(rho, intervals=True), iter(inner)
     return MultilevelResult(
         title=_title(table, len(used)),
         measure=sizes.measure,
@@ -148,12 +163,12 @@ def fit_multilevel(
         rho=rho,
         fit=fit,
         without=without_terms(fit),
-        sweep=tuple(Swept(each, fitted(each, intervals=False)) for each in (SWEEP if clusters else ())),
-        surrogacy=None,
+        sweep=tuple(_swept(each, fitted, line) for each in (SWEEP if clusters else ())),
+        surrogacy=line(fit),
         rows=tuple(
             MultilevelRow(
                 label=label,
-                outcome="",
+                outcome=next(outcomes, "") if usable[i] else "",
                 yi=float(sizes.yi[i]) if usable[i] else None,
                 vi=float(sizes.vi[i]) if usable[i] else None,
                 derivation=sizes.derivation[i],
@@ -162,13 +177,67 @@ def fit_multilevel(
             )
             for i, label in enumerate(labels)
         ),
-        trial=tuple(used),
+        trial=tuple(terms[0].levels[i] for i in terms[0].group.tolist()) if inner else tuple(used),
         unused=(),
         remarks=(),
         file=table.attrs.get("file"),
         origin=str(table.attrs.get("file", "table")),
         fingerprint=hashlib.sha256(table.to_csv(index=False).encode()).hexdigest(),
     )
+
+
+def _swept(
+    rho: float, fitted: Callable[..., MultilevelFit], line: Callable[[MultilevelFit], Surrogacy | None]
+) -> Swept:
+    fit = fitted(rho, intervals=False)
+    return Swept(rho, fit, line(fit))
+
+
+def _outcome_of(formulas: Sequence[str], surrogate: str) -> str:
+    """Return the column of outcomes in a formula such as `~ outcome | study`."""
+    inner, bar, _ = formulas[0].strip().removeprefix("~").partition("|")
+    if len(formulas) != 1 or not bar or inner.strip() == "1":
+        raise InputError(
+            f"surrogate was {surrogate!r} with random {listed(map(repr, formulas))}; a line between two outcomes needs "
+            "the one term '~ outcome | study'."
+        )
+    return inner.strip()
+
+
+def _other(surrogate: str, outcomes: Sequence[str], names: Sequence[str]) -> str:
+    """Return the outcome that a surrogate is of."""
+    if len(outcomes) != 2:
+        raise InputError(f"A line is between two outcomes; the table has {len(outcomes)}: {listed(outcomes)}.")
+    check_choice("surrogate", surrogate, outcomes)
+    if set(names) != set(outcomes):
+        raise InputError(
+            f"A line needs a mean for each outcome, and the fixed effects are {listed(names)}; leave out mods, or give "
+            "'~ outcome - 1'."
+        )
+    return next(outcome for outcome in outcomes if outcome != surrogate)
+
+
+def has_inner(formulas: Sequence[str]) -> bool:
+    """Return whether a term has levels within its groups, and so a structure.
+
+    Examples
+    --------
+    >>> has_inner(["~ 1 | study"]), has_inner(["~ 1 | study", "~ outcome | study"])
+    (False, True)
+    """
+    return any(formula.strip().removeprefix("~").partition("|")[0].strip() != "1" for formula in formulas)
+
+
+def _as_outcomes(formula: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of coefficients, those of outcomes without their column: `outcome[os]` is os.
+
+    Examples
+    --------
+    >>> _as_outcomes("~ outcome | study", ["outcome[os]", "outcome[pfs]"])
+    ('os', 'pfs')
+    """
+    column = re.escape(formula.strip().removeprefix("~").partition("|")[0].strip())
+    return tuple(re.sub(rf"^(?:C\()?{column}\)?\[(?:T\.)?(.*)\]$", r"\1", name) for name in names)
 
 
 def _several(given: Sequence[str] | str | None, parted: str | None = None) -> list[str] | None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from igfmeta.effects.scales import natural
 from igfmeta.models.multilevel.results import LikelihoodRatio, MultilevelFit
 from igfmeta.models.multilevel.surrogacy import Surrogacy
+from igfmeta.synthesis.display import Drawn, Pictured
 from igfmeta.synthesis.eligibility import Unused
 from igfmeta.version import __version__
 
@@ -42,7 +45,7 @@ class MultilevelRow:
 
 
 @dataclass(frozen=True, eq=False)
-class MultilevelResult:
+class MultilevelResult(Drawn, Pictured):
     """A multilevel or multivariate model of a table or of the evidence.
 
     Attributes
@@ -62,6 +65,7 @@ class MultilevelResult:
     sweep : tuple of Swept
         By assumed correlation; empty where none is assumed.
     surrogacy : Surrogacy or None
+        Its line is the `figure`; the `forest` shows the rows with the pooled effects.
     rows : tuple of MultilevelRow
         Used and not used, in the order of the table.
     trial : tuple of str
@@ -96,6 +100,34 @@ class MultilevelResult:
     def used(self) -> tuple[MultilevelRow, ...]:
         """The rows of the model, in its order."""
         return tuple(row for row in self.rows if row.reason is None)
+
+    @property
+    def pictured(self) -> bool:
+        """Whether there is a figure beside the forest."""
+        return self.surrogacy is not None
+
+    @property
+    def means(self) -> bool:
+        """Whether every coefficient is the mean of a group of rows."""
+        x = self.fit.x
+        return bool(((x == 0) | (x == 1)).all() and (x.sum(axis=1) == 1).all())
+
+    def prediction(self, i: int) -> tuple[float, float] | None:
+        """Return the interval of a new true effect; None where coefficient i is not the mean of one group of rows."""
+        fit = self.fit
+        x = np.eye(fit.p)[i]
+        rows = (fit.x == x).all(axis=1)
+        if not rows.any():
+            return None
+        inner = {}
+        for term in fit.terms:
+            if term.inner is not None and term.structure.n_sd > 1:
+                levels = np.unique(term.inner[rows])
+                if len(levels) > 1:
+                    return None
+                inner[term.label] = term.inner_levels[int(levels[0])]
+        found = fit.predict(x, inner=inner)
+        return float(found.pi_lower[0]), float(found.pi_upper[0])
 
     def natural(self, value: float | None) -> float | None:
         """Return a value of the analysis scale on the reader's scale."""
