@@ -235,3 +235,14 @@ def test_per_cent_of_people_and_of_other_things(imported, tmp_path, unit, percen
     assert [row["percent_exp"] for row in rows] == ([percent] if percent else [])
     assert bool([d for d in found.doubts if d.column == "percent_exp"]) == asked
     assert bool(_left(found, "Disease Control (")) == (percent is None)
+
+
+def test_a_total_is_no_arm_and_is_listed(imported, tmp_path):
+    record = json.loads(json.dumps(RECORD))
+    measure = record["resultsSection"]["outcomeMeasuresModule"]["outcomeMeasures"][3]
+    measure["groups"].append({"id": "OG002", "title": "Total"})
+    measure["classes"][0]["categories"][0]["measurements"].append({"groupId": "OG002", "value": "57.0"})
+    (tmp_path / "a.json").write_text(json.dumps(record))
+    found = imported(tmp_path / "a.json")
+    assert _row(found, "outcome measure 4")["percent_ctl"] == "51.3"
+    assert _left(found, "Total: 57.0")[0].reason.startswith("is of all groups")

@@ -136,6 +136,9 @@ class Reader:
 
         `compared` asks about people analysed who are not all who started.
         """
+        for g, title in groups.items():
+            if g in numbers.values and normal(title) == "total":
+                self.out.skip(place, f"{title}: {numbers.values[g]}", "is of all groups together, which have rows.")
         groups = {g: title for g, title in groups.items() if g in numbers.values and normal(title) != "total"}
         roles = {g: self.role(title) for g, title in groups.items()}
         controls = [g for g, role in roles.items() if role == "control"]
