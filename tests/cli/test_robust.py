@@ -161,6 +161,7 @@ def test_a_rate_has_no_p_value_and_cohorts_of_different_patients_no_correlation(
     assert "| Intercept | 6.0 (4.2, 8.4) | 0.175 | 0.175 | 18.1 | – |" in text
     assert "No two results are of the same patients: the assumed correlation plays no part." in text
     assert "Under other assumed correlations" not in text
+    assert "18 of 39 results have no event and 0.5 added to it, which draws the mean up. PAS needs no such" in text
 
 
 @pytest.mark.parametrize("suffix", [".svg", ".txt"])

@@ -47,7 +47,7 @@ def test_all_results_of_every_study_stand_beside_the_answer_that_takes_one_of_ea
     assert isinstance(made, DataTable)
     assert isinstance(forest, ForestPlot)
     assert [row[0] for row in made.table.rows] == [
-        "One of each study, the answer (REML, HK)",
+        "The answer (REML, HK)",
         "All primary results: robust variance CR2",
         "All primary results: multilevel model",
     ]
@@ -66,6 +66,18 @@ def test_the_multilevel_line_is_the_model_that_multilevel_fits(analysis):
     fit = multilevel(analysis.evidence, outcome="os", random=["~ 1 | study", "~ 1 | row"], **criteria).fit
     expected = (float(fit.ci_lower[0]), float(fit.ci_upper[0]), float(fit.df[0]))
     assert found.model_interval() == pytest.approx(expected, rel=1e-6)
+
+
+def test_rates_stand_on_a_scale_that_needs_no_correction_of_zeros():
+    file = read_protocol("antibodies_response")
+    found = analyse(file, load_evidence(tables=("trials",)))[0]
+    made = several_results.section(found).blocks[1].table
+    assert [row[:4] for row in made.rows] == [
+        ("The answer (ML, PL)", "33", "21", "3.0 (1.5, 4.9)"),
+        ("All primary results: robust variance CR2", "33", "21", "2.6 (1.0, 5.0)"),
+        ("All primary results: multilevel model", "33", "21", "2.6 (1.0, 5.0)"),
+    ]
+    assert made.notes[-1].startswith("Rates: the answer is of the counts themselves")
 
 
 def test_where_every_study_gives_one_result_the_report_says_so():

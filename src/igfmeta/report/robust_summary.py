@@ -126,7 +126,7 @@ def _variances(fit: RobustFit) -> str:
     if fit.rho is not None:
         said.append(f"assumed correlation {fit.rho:g} of sampling errors")
     if fit.tau2 is not None:
-        said.append(f"tau2 {f.small(fit.tau2, 4)} between studies" if fit.omega2 is not None or fit.working == "CORR"
+        said.append(f"tau2 {f.small(fit.tau2, 4)} between clusters" if fit.omega2 is not None or fit.working == "CORR"
                     else f"tau2 {f.small(fit.tau2, 4)}")  # fmt: skip
     if fit.omega2 is not None:
         said.append(f"omega2 {f.small(fit.omega2, 4)} within")

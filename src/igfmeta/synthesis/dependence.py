@@ -12,6 +12,10 @@ from igfmeta.numerics import t_quantile
 from igfmeta.synthesis.robust import robust
 from igfmeta.synthesis.robust_results import RobustResult
 
+#: What stands for the measure of a pool that is of counts: arcsines take arms without an event as they are, where a
+#: logit needs a correction that draws the mean up.
+STANDS_FOR = {"PLO": "PAS"}
+
 
 @dataclass(frozen=True, eq=False)
 class Dependence:
@@ -76,7 +80,13 @@ def _at(
 ) -> Dependence:
     try:
         result = robust(
-            evidence, outcome=outcome, measure=measure, use=use, level=level, risk_weights=risk_weights, **criteria
+            evidence,
+            outcome=outcome,
+            measure=STANDS_FOR.get(measure, measure),
+            use=use,
+            level=level,
+            risk_weights=risk_weights,
+            **criteria,
         )
     except NothingToPool as error:
         return Dependence(use, None, str(error))

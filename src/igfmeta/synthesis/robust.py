@@ -73,7 +73,7 @@ def robust(
     mods : str, optional
         Formula of columns of the trials table and `tumor_group`, such as "~ year + C(phase)" or "~ outcome - 1".
     measure, use, risk_weights, **criteria
-        As of `igfmeta.synthesis.pooling.pool`; rates are logits with normal variances. "sensitivity" adds the rows
+        As of `igfmeta.synthesis.pooling.pool`; logits of rates have normal variances here. "sensitivity" adds the rows
         marked so, beside the primary rows of their studies.
     cluster : {"study", "agent", "class", "tumor"}
         Results of one cluster may depend on each other in any way.
@@ -286,6 +286,18 @@ def _detail(row: Row, others: Sequence[Row]) -> str:
     return ", ".join(dict.fromkeys(said if not others else [*said, row["row_id"]]))
 
 
+def _corrected(results: _Results) -> str:
+    """Return how rates are taken, and what the correction of zeros does to them."""
+    bare = sum(effect.counts[0] == 0 for effect in results.effects)
+    said = f"Rates: {'logits' if results.measure == 'PLO' else 'logarithms'} with normal variances"
+    if not bare:
+        return f"{said}; pool takes the counts themselves."
+    return (
+        f"{said}: {bare} of {len(results.effects)} results have no event and 0.5 added to it, which draws the mean up. "
+        "PAS needs no such correction; pool takes the counts themselves (PLO)."
+    )
+
+
 def _once(studies: Sequence[Study]) -> tuple[Study, ...]:
     """Return one result of each study."""
     return tuple({study.study_id: study for study in studies}.values())
@@ -315,6 +327,6 @@ def _remarks(results: _Results, working: str, sampling: Sampling | None) -> tupl
         said.append("No two results are of the same patients: the assumed correlation plays no part.")
     if sampling is not None and sampling.alike.any():
         said.append("Sensitivity rows may hold patients of other rows of their study: rho between all of its rows.")
-    if results.measure == "PLO":
-        said.append("Rates: logits with normal variances, zeros corrected; pool takes the counts themselves.")
+    if results.measure in ("PLO", "PLN"):
+        said.append(_corrected(results))
     return tuple(said)

@@ -24,8 +24,9 @@ TITLE = "Several results of one study"
 ALONE = "Every study gives one result: nothing is dependent, and all results are those of the answer."
 
 LEAD = (
-    "The answer takes one result of each study: contrasts with one control arm combined, of several outcomes and "
-    "readings the preferred one. Here all of them take part, however they depend on each other within a study."
+    "The answer takes one result of the same patients (contrasts with one control arm combined, of several outcomes "
+    "and readings the preferred one) and separate cohorts of a study as independent. Here every result takes part, "
+    "however those of one study depend on each other."
 )
 
 MODEL = (
@@ -73,9 +74,19 @@ def _table(outcome: OutcomeAnalysis, answer: Answer, found: Sequence[Dependence]
         ("Taken", "Results", "Studies", f"{measure} ({100 * results[0].fit.level:g} % interval)", "df"),
         rows,
         numeric=(1, 2, 3, 4),
-        notes=(*dict.fromkeys(map(_assumed, results)), MODEL, *remarks),
+        notes=(*dict.fromkeys(map(_assumed, results)), MODEL, *remarks, *_scale(answer, results[0])),
         apart=frozenset({0}),
     )
+
+
+def _scale(answer: Answer, result: RobustResult) -> list[str]:
+    """Return what is said where the model is not on the scale of the answer."""
+    if result.measure == answer.question.measure:
+        return []
+    return [
+        "Rates: the answer is of the counts themselves; all results are on the scale of arcsines of square roots, "
+        "which needs no correction of arms without an event."
+    ]
 
 
 def _answer(answer: Answer) -> tuple[str, ...]:
@@ -85,7 +96,7 @@ def _answer(answer: Answer) -> tuple[str, ...]:
     studies = len({study.study_id for study in group.studies})
     text = with_interval(shown, rate=answer.question.measure in PROPORTIONS)
     return (
-        f"One of each study, the answer ({fit.method}, {fit.ci})",
+        f"The answer ({fit.method}, {fit.ci})",
         f"{rows}",
         f"{studies}",
         text,
