@@ -1,6 +1,6 @@
 """How often tests of small-study effects reject for rates without any; writes rate_bias.json and docs/robustness.md.
 
-    python benchmarks/rate_bias.py [--runs 300] [--seed 20261125]
+    python benchmarks/rate_bias.py [--runs 200] [--seed 20261125]
 
 Rates are logit-normal, whatever the size of a study, so that no small study differs from a large one; each test should
 reject in 5 % of the runs. tests/models/test_rate_bias.py asserts on the record.
@@ -67,7 +67,7 @@ def scenario(k: int, rate: float, tau: float, *, runs: int, seed: int) -> dict[s
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=300)
+    parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--seed", type=int, default=20261125)
     given = parser.parse_args()
     found = []

@@ -19,6 +19,7 @@ from igfmeta.plots.matplotlib_forest import figure as forest_figure
 from igfmeta.plots.matplotlib_forest import text_width
 from igfmeta.plots.step_forest import Step, described, step_forest
 from igfmeta.synthesis.influence_results import InfluenceOf, InfluenceResult
+from igfmeta.synthesis.rate_pools import EXACT
 from igfmeta.text import plain
 
 if TYPE_CHECKING:
@@ -218,6 +219,8 @@ def _how(result: InfluenceOf) -> str:
     fits = result.influence.fits
     if not result.studies.counted:
         return described(fits.method, fits.ci)
+    if fits.ci == EXACT:
+        return "Exact intervals of the sums"
     return f"Binomial likelihood; {described(fits.method, fits.ci)} (exact of the sum where nobody responded)"
 
 

@@ -15,6 +15,7 @@ from igfmeta.models.rate_influence import RateInfluence
 from igfmeta.models.results import PooledBatch
 from igfmeta.report.summary import Column, SummaryTable
 from igfmeta.synthesis.influence_results import InfluenceOf, InfluenceResult, gosh_summary
+from igfmeta.synthesis.rate_pools import EXACT
 from igfmeta.synthesis.study_sets import StudySet
 
 
@@ -82,6 +83,12 @@ def _without(result: InfluenceOf, found: Influence) -> SummaryTable:
     )
 
 
+def _how(found: RateInfluence) -> str:
+    if found.fit.ci == EXACT:
+        return "Exact intervals of the sums, since there is no model of rates of 0 or 1."
+    return f"Binomial likelihood: tau2 by {found.fit.method}, CI by {found.fit.ci}."
+
+
 def _rates_without(result: InfluenceOf, found: RateInfluence) -> SummaryTable:
     studies, what, fits = result.studies, _what(result.studies), found.fits
     rows = [
@@ -109,9 +116,8 @@ def _rates_without(result: InfluenceOf, found: RateInfluence) -> SummaryTable:
         rows=tuple((f"{row[0]}{star}", *row[1:], *cells) for row, star, cells in zip(rows, stars, own, strict=True)),
         set_apart=frozenset({0}),
         notes=(
-            f"Binomial likelihood: tau2 by {found.fit.method}, CI by {found.fit.ci}. Q: likelihood ratio of one common "
-            "rate. DFBETAS, Cook: change of the mean logit in standard errors, and its square; CovR: ratio of its "
-            "variances.",
+            f"{_how(found)} Q: likelihood ratio of one common rate. DFBETAS, Cook: change of the mean logit in "
+            "standard errors, and its square; CovR: ratio of its variances.",
             *(("* influential.",) if found.influential.any() else ()),
             *result.remarks,
         ),

@@ -280,8 +280,12 @@ class _Findings:
         notes = []
         if self.data.k < FEWEST:
             notes.append(f"Only {self.data.k} studies: tests of asymmetry have hardly any power (--force was given).")
-        precise = self.data.vi.max() / self.data.vi.min()
-        if precise < 4:
+        if self.studies.counted:
+            if self.studies.rates[1].max() < 4 * self.studies.rates[1].min():
+                notes.append(
+                    "The largest study has less than four times the patients of the smallest: little to compare."
+                )
+        elif self.data.vi.max() < 4 * self.data.vi.min():
             notes.append(
                 "The largest standard error is less than twice the smallest: there are hardly any small and large "
                 "studies to compare."
@@ -325,7 +329,7 @@ class _Findings:
         return ("--test NAME runs one of them all the same, --force everything, on logits with 1/2 added to zeros.",)
 
     def _without_weight(self) -> list[str]:
-        """Return which studies two tests leave out in silence: their weights e (n - e)/n are 0 at either end."""
+        """Return how many studies two tests leave out: their weights e (n - e)/n are 0 at either end."""
         events, n = self.studies.rates
         ends = int(((events == 0) | (events == n)).sum())
         run = {"peters", "macaskill-fpv"} & set(self.options.tests or (TEST_NAMES if self.by_se else ()))

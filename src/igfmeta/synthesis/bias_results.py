@@ -111,7 +111,12 @@ class BiasOf:
         def effect(found: dict[str, Any]) -> dict[str, Any]:
             return {**found, "natural": {name: studies.natural(found[name]) for name in _ON_SCALE}}
 
-        out: dict[str, Any] = {**studies.head(), "alternative": self.alternative, "refused": self.refused}
+        out: dict[str, Any] = {
+            **studies.head(),
+            **studies.pooled_by(self.fit),
+            "alternative": self.alternative,
+            "refused": self.refused,
+        }
         unadjusted = {name: getattr(self.fit, name) for name in (*_ON_SCALE, "p_value", "tau2")}
         out["unadjusted"] = effect(unadjusted if studies.has_null else unadjusted | {"p_value": None})
         out["tests"] = [

@@ -149,10 +149,14 @@ def _of_rates(
     unmodelled = [name for name, fit in zip(names, without, strict=True) if not np.isfinite(fit.estimate)]
     rng = np.random.default_rng(seed)
     remarks = [OF_RATES]
-    if unmodelled:
+    if len(unmodelled) == len(names):
+        remarks.append(
+            "Nobody, or everybody, responded whichever is left out: there is no model to predict a count by."
+        )
+    elif unmodelled:
         remarks.append(
             f"Without {', '.join(unmodelled)} nobody, or everybody, responded: the exact interval of the sum is shown, "
-            "and no model that could predict the study's count."
+            "and there is no model to predict the count by."
         )
     return InfluenceOf(
         studies=studies,

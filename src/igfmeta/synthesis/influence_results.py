@@ -70,7 +70,7 @@ class InfluenceOf:
         rates = isinstance(found, RateInfluence)
         out: dict[str, Any] = {
             **studies.head(),
-            "model": "binomial" if rates else "inverse variance",
+            **studies.pooled_by(found.fit),
             "pooled": _step(studies, "all", found.fits, 0),
         }
         of_study, of_unit = (RATE_STUDY_FIGURES, RATE_UNIT_FIGURES) if rates else (STUDY_FIGURES, UNIT_FIGURES)

@@ -23,7 +23,7 @@ from igfmeta.models.results import Pooled
 from igfmeta.numerics import Floats, Mask, chi2_upper
 from igfmeta.synthesis.studies import Study
 
-#: What `Pooled.method` is where the exact interval of the sum stands.
+#: What `Pooled.method` and `Pooled.ci` are where the exact interval of the sum stands.
 EXACT = "exact"
 
 
@@ -47,7 +47,7 @@ def _exact(events: Floats, n: Floats, level: float) -> Pooled:
         q_p_value=1.0,
         weights=100 * n / size,
         method=EXACT,
-        ci="exact",
+        ci=EXACT,
         level=level,
         remarks=(f"{remark} shown; heterogeneity and prediction cannot be estimated.",),
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from igfmeta.models.results import Pooled
 from igfmeta.synthesis.display import Plotted
 from igfmeta.synthesis.methods import Methods
+from igfmeta.synthesis.rate_pools import EXACT
 from igfmeta.synthesis.results import finite
 from igfmeta.synthesis.study_sets import StudySet
 from igfmeta.version import __version__
@@ -89,7 +90,9 @@ class SensitivityOf:
     def base(self) -> str:
         """What the first line is: the pool itself, and how it was made."""
         how = f"{self.fit.method}, {self.fit.ci}"
-        return f"The pool itself: {f'binomial likelihood, {how}' if self.studies.counted else how}"
+        if self.studies.counted:
+            how = "exact interval of the sum" if self.fit.ci == EXACT else f"binomial likelihood, {how}"
+        return f"The pool itself: {how}"
 
     def summary(self) -> tuple[str, ...]:
         """Return, in sentences, how far the answer moves."""
@@ -114,6 +117,7 @@ class SensitivityOf:
         natural = self.studies.natural
         return {
             **self.studies.head(),
+            **self.studies.pooled_by(self.fit),
             "choices": [
                 {
                     **{name: finite(value) for name, value in choice.__dict__.items()},

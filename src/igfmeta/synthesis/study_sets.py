@@ -11,6 +11,7 @@ import numpy as np
 from igfmeta.effects.scales import natural, null_value
 from igfmeta.errors import InputError, NothingToPool, Problem, check_choice
 from igfmeta.evidence.risk_of_bias import NOT_JUDGED
+from igfmeta.models.results import Pooled
 from igfmeta.numerics import Floats, Mask
 from igfmeta.synthesis.inputs import Columns, effects_from
 from igfmeta.synthesis.questions import COUNTED_PROPORTION
@@ -126,6 +127,14 @@ class StudySet:
     def head(self) -> dict[str, Any]:
         """Return what JSON says of the set before its results."""
         return {"name": self.name, "label": self.label, "measure": self.measure, "k": self.k, "origin": self.origin}
+
+    def pooled_by(self, fit: Pooled) -> dict[str, str]:
+        """Return how the set is pooled: effects with known variances, or rates from their counts as `pool` does."""
+        return {
+            "model": "binomial" if self.counted else "inverse variance",
+            "method": fit.method,
+            "ci": fit.ci,
+        }
 
 
 def sets_of_pool(result: PoolResult, *, cluster: str | None = None) -> tuple[StudySet, ...]:

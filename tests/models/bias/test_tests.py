@@ -85,6 +85,21 @@ def test_turning_the_effects_round_turns_the_statistic_round(test):
     assert b.p_value == pytest.approx(a.p_value, rel=1e-7)
 
 
+@pytest.mark.parametrize("test", ["peters", "macaskill-fpv"])
+def test_studies_without_an_event_have_no_weight_and_no_degree_of_freedom(test):
+    data = _data()
+    events, sizes = data.events.copy(), data.sizes
+    events[:8] = 0.0
+    with_zeros = funnel(data.yi, data.vi, sizes=sizes, events=events)
+    without = funnel(data.yi[8:], data.vi[8:], sizes=sizes[8:], events=events[8:])
+    found, expected = run_test(test, with_zeros), run_test(test, without)
+    assert (found.k, found.df) == (data.k - 8, data.k - 10)
+    assert [found.statistic, found.p_value] == pytest.approx([expected.statistic, expected.p_value], rel=1e-12)
+    events[:12] = 0.0
+    with pytest.raises(InputError, match="Only 2 studies have events"):
+        run_test(test, funnel(data.yi, data.vi, sizes=sizes, events=events))
+
+
 def test_a_symmetric_funnel_needs_no_filling():
     d = np.array([0.05, 0.1, 0.2, 0.3, 0.45])
     sei = np.concatenate([[0.05], 0.1 + d, 0.1 + d])

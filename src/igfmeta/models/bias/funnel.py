@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,19 @@ class Funnel:
     @property
     def k(self) -> int:
         return len(self.yi)
+
+    def informative(self) -> Funnel:
+        """Return the studies with events and with patients without one: others have no weight e (n - e)/n.
+
+        Raises
+        ------
+        InputError
+            Fewer than three are left.
+        """
+        keep = (self.events > 0) & (self.events < self.sizes)
+        if keep.sum() < 3:
+            raise InputError(f"Only {keep.sum()} studies have events and patients without; a line takes 3 at least.")
+        return Funnel(**{field.name: getattr(self, field.name)[keep] for field in fields(self)})
 
     @property
     def sei(self) -> Floats:

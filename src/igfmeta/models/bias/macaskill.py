@@ -17,7 +17,9 @@ def inverse_variance(data: Funnel) -> Asymmetry:
 def pooled_variance(data: Funnel) -> Asymmetry:
     """Return FPV, the test of y on n with weights e (n - e)/n from the pooled risk, t with k - 2 degrees of freedom.
 
-    Macaskill, Walter & Irwig 2001, Stat Med 20:641, section 2: weights that do not depend on the effect.
+    Macaskill, Walter & Irwig 2001, Stat Med 20:641, section 2: weights that do not depend on the effect. Studies in
+    which nobody, or everybody, had an event have no weight, and do not count in k.
     """
+    data = data.informative()
     e, n = data.events, data.sizes
     return line(data.yi, 1 / e + 1 / (n - e), n, limit_at_zero=False)

@@ -35,6 +35,8 @@ def _on(predictor: Floats, data: Funnel, *, level: float = 0.95) -> Asymmetry:
     normal or a likelihood-ratio test rejects too often with few studies (benchmarks/rate_bias.py).
     """
     x, n = data.rates.T
+    if not 0 < x.sum() < n.sum():
+        raise InputError("Nobody, or everybody, responded in every study, so that there is no slope.")
     if np.ptp(predictor) <= 1e-12 * predictor.max():
         raise InputError("The predictor of the regression is the same for every study, so that there is no slope.")
     scale, df = float(predictor.max()), float(data.k - 2)
