@@ -18,7 +18,8 @@ from igfmeta.evidence import load_evidence
 from igfmeta.evidence.load import MAIN_TABLES
 from igfmeta.evidence.tables import Evidence
 from igfmeta.report.export import PROVENANCE
-from igfmeta.synthesis.effect_diff import Diff, PooledEffect, compared, effects_of_answers, effects_of_risk
+from igfmeta.synthesis.effect_diff import Diff, PooledEffect, compared
+from igfmeta.synthesis.fit_diff import effects_of_fit
 
 #: The most that is unpacked of evidence and fits: a bundle of every protocol is far smaller.
 MOST_BYTES = 500_000_000
@@ -33,7 +34,7 @@ class Bundle:
     name : str
     evidence : Evidence
     effects : mapping of str to PooledEffect
-        Of every pool of trials or associations that the report shows, by key.
+        Of every pool, hierarchy, dose-response curve and triangulation that the report shows, by key.
     protocol_fingerprint, version : str
     """
 
@@ -97,18 +98,13 @@ def _wanted(name: str) -> bool:
 
 
 def _effects(files: Mapping[str, bytes]) -> dict[str, PooledEffect]:
-    """Return the pooled effects of the fits: of pools of trials and of pools of associations."""
+    """Return the effects of the fits: pools, cells of hierarchies, dose-response curves, slopes of triangulations."""
     found: dict[str, PooledEffect] = {}
     for name in sorted(files):
         if not name.startswith("fits/"):
             continue
         fit: dict[str, Any] = json.loads(files[name], parse_constant=_no_number)
-        of_fit: dict[str, PooledEffect] = {}
-        if "arms" in fit and "overall" in fit:
-            of_fit = effects_of_answers([fit])
-        elif "biomarker" in fit and "per" in fit and "groups" in fit:
-            of_fit = effects_of_risk(fit)
-        found |= {f"{name}: {key}": _sound(effect) for key, effect in of_fit.items()}
+        found |= {f"{name}: {key}": _sound(effect) for key, effect in effects_of_fit(fit).items()}
     return _told_apart(found)
 
 
@@ -151,7 +147,7 @@ def _evidence(name: str, files: Mapping[str, bytes], tables: list[str]) -> Evide
 
 def compare_bundles(old: Bundle, new: Bundle) -> Diff:
     """Compare the evidence and the pooled effects of two bundles."""
-    asked = "The pooled effects of the two bundles, as they hold them."
+    asked = "The effects of the two bundles, as they hold them: pools, hierarchies, curves and slopes."
     if old.protocol_fingerprint != new.protocol_fingerprint:
         asked += " Their protocols differ."
     if old.version != new.version:

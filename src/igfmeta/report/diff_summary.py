@@ -80,7 +80,10 @@ def _cut(text: str, longest: int = LONGEST) -> str:
 def _effects(diff: Diff, everything: bool) -> SummaryTable:
     shown = [each for each in diff.effects if everything or not each.same]
     same = len(diff.effects) - len([each for each in diff.effects if not each.same])
-    notes = ["Each cell: before, and under it after. P: posterior probability of a benefit, or that a risk is raised."]
+    notes = [
+        "Each cell: before, and under it after. P: posterior probability of a benefit, that a risk is raised, or that "
+        "trials show more where risk rises more."
+    ]
     if same and not everything:
         notes.append(f"{same} pooled effects that did not change are not shown; --all shows them.")
     return SummaryTable(
