@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from igfmeta.models.batch import Batch
+from igfmeta.models.tau2_scan import Brackets, crossings
 from igfmeta.models.weighted import trace_pp, weigh_at
 from igfmeta.numerics import Floats, Mask
-from igfmeta.solver import bracketed_newton
 
 #: Grid points per decade of tau2.
 PER_DECADE = 4
@@ -110,33 +109,18 @@ def _chunks(points: NDArray[np.intp], k: int) -> Iterator[tuple[NDArray[np.intp]
         yield from ((rows[i : i + step], size) for i in range(0, len(rows), step))
 
 
-@dataclass(frozen=True, eq=False)
-class _Brackets:
-    """Every maximum above 0: its data set, its bracket, a first guess; and which data sets have one at 0."""
-
-    owner: NDArray[np.intp]
-    low: Floats
-    high: Floats
-    guess: Floats
-    at_zero: Mask
-
-
-def _brackets(batch: Batch, *, restricted: bool) -> _Brackets:
+def _brackets(batch: Batch, *, restricted: bool) -> Brackets:
     """Scan the score of each data set for changes of sign from + to -."""
     at_zero = np.zeros(len(batch), dtype=bool)
-    found: list[tuple[Any, ...]] = [(np.empty(0, dtype=np.intp), *(np.empty(0) for _ in range(3)))]
+    found = []
     low, high, points = _grids(batch)
     for part, size in _chunks(points, batch.yi.shape[1]):
         grid, values = _scores_on_grid(
             batch.yi[part], batch.vi[part], low[part], high[part], size, restricted=restricted
         )
         at_zero[part] = values[:, 0] <= 0
-        rows, step = np.nonzero((values[:, :-1] > 0) & (values[:, 1:] <= 0))
-        a, b, above, below = grid[rows, step], grid[rows, step + 1], values[rows, step], values[rows, step + 1]
-        # Where the chord crosses 0.
-        found.append((part[rows], a, b, a + (b - a) * above / (above - below)))
-    owner, lows, highs, guesses = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return _Brackets(owner, lows, highs, guesses, at_zero)
+        found.append(crossings(part, grid, values))
+    return Brackets.of(found, at_zero)
 
 
 def maximize(batch: Batch, *, restricted: bool) -> Maximum:
@@ -163,25 +147,15 @@ def maximize(batch: Batch, *, restricted: bool) -> Maximum:
         all_of_them = len(rows) == y.shape[1]
         return _score(*((y, v) if all_of_them else (y[:, rows], v[:, rows])), t, restricted=restricted)
 
-    root, found = bracketed_newton(equations, brackets.low, brackets.high, brackets.guess)
-    zero = np.flatnonzero(brackets.at_zero)
-    owner = np.concatenate([owner, zero])
-    candidates = np.bincount(owner, minlength=len(batch))
-    where = np.concatenate([root, np.zeros(len(zero))])
-    found = np.concatenate([found, np.ones(len(zero), dtype=bool)])
-    height = np.zeros(len(owner))
-    contested = np.flatnonzero(candidates[owner] > 1)
-    if len(contested):
-        height[contested] = log_likelihood(batch.rows(owner[contested]), where[contested], restricted=restricted)
-    tau2, converged = np.zeros(len(batch)), np.zeros(len(batch), dtype=bool)
-    # Of the maxima of one data set the highest comes last, and the last assignment stands.
-    order = np.lexsort((height, owner))
-    tau2[owner[order]], converged[owner[order]] = where[order], found[order]
+    def height(t: Floats, rows: NDArray[np.intp]) -> Floats:
+        return log_likelihood(batch.rows(rows), t, restricted=restricted)
+
+    tau2, converged, multimodal = brackets.highest(equations, height)
     return Maximum(
         tau2=tau2,
         se=_standard_error(batch, tau2, restricted=restricted),
         converged=converged,
-        multimodal=candidates > 1,
+        multimodal=multimodal,
         boundary=tau2 == 0,
     )
 

@@ -7,7 +7,6 @@ the score from + to - on a grid brackets one, Newton's method refines it, and th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +15,8 @@ from igfmeta.models.regression.data import Regressions
 from igfmeta.models.regression.projection import inner
 from igfmeta.models.regression.weighted import weigh_at
 from igfmeta.models.tau2_likelihood import PER_DECADE
+from igfmeta.models.tau2_scan import Brackets, crossings
 from igfmeta.numerics import Floats, Mask
-from igfmeta.solver import bracketed_newton
 
 #: Elements of a grid (k x batch x points) evaluated at once: small enough for the cache.
 CHUNK = 60_000
@@ -98,21 +97,10 @@ def scores_on_grid(y: Floats, v: Floats, basis: Floats, grid: Floats, *, restric
     return np.asarray(inner(z, z) - trace.sum(axis=0))
 
 
-@dataclass(frozen=True, eq=False)
-class _Brackets:
-    """Every maximum above 0: its data set, its bracket, a first guess; and which data sets have one at 0."""
-
-    owner: NDArray[np.intp]
-    low: Floats
-    high: Floats
-    guess: Floats
-    at_zero: Mask
-
-
-def _brackets(data: Regressions, *, restricted: bool) -> _Brackets:
+def _brackets(data: Regressions, *, restricted: bool) -> Brackets:
     """Scan the score of each data set for changes of sign from + to -."""
     at_zero = np.zeros(len(data), dtype=bool)
-    found: list[tuple[Any, ...]] = [(np.empty(0, dtype=np.intp), *(np.empty(0) for _ in range(3)))]
+    found = []
     low, high, points = _grids(data)
     for size in np.unique(points).tolist():
         same = np.flatnonzero(points == size)
@@ -124,11 +112,8 @@ def _brackets(data: Regressions, *, restricted: bool) -> _Brackets:
             grid[:, 1:] = np.exp(np.log(low[part])[:, None] + np.log(high / low)[part, None] * steps)
             values = scores_on_grid(some.y, some.v, some.basis, grid, restricted=restricted)
             at_zero[part] = values[:, 0] <= 0
-            rows, at = np.nonzero((values[:, :-1] > 0) & (values[:, 1:] <= 0))
-            a, b, above, below = grid[rows, at], grid[rows, at + 1], values[rows, at], values[rows, at + 1]
-            found.append((part[rows], a, b, a + (b - a) * above / (above - below)))
-    owner, lows, highs, guesses = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return _Brackets(owner, lows, highs, guesses, at_zero)
+            found.append(crossings(part, grid, values))
+    return Brackets.of(found, at_zero)
 
 
 def maximize(data: Regressions, *, restricted: bool) -> Found:
@@ -140,17 +125,7 @@ def maximize(data: Regressions, *, restricted: bool) -> Found:
     def equations(t: Floats, rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
         return score(candidates if len(rows) == len(owner) else candidates.rows(rows), t, restricted=restricted)
 
-    root, ended = bracketed_newton(equations, brackets.low, brackets.high, brackets.guess)
-    zero = np.flatnonzero(brackets.at_zero)
-    owner = np.concatenate([owner, zero])
-    where, ended = np.concatenate([root, np.zeros(len(zero))]), np.concatenate([ended, np.ones(len(zero), dtype=bool)])
-    count = np.bincount(owner, minlength=len(data))
-    height = np.zeros(len(owner))
-    contested = np.flatnonzero(count[owner] > 1)
-    if len(contested):
-        height[contested] = log_likelihood(data.rows(owner[contested]), where[contested], restricted=restricted)
-    tau2, converged = np.zeros(len(data)), np.zeros(len(data), dtype=bool)
-    # Of the maxima of one data set the highest comes last, and the last assignment stands.
-    order = np.lexsort((height, owner))
-    tau2[owner[order]], converged[owner[order]] = where[order], ended[order]
-    return Found(tau2, converged, count > 1)
+    def height(t: Floats, rows: NDArray[np.intp]) -> Floats:
+        return log_likelihood(data.rows(rows), t, restricted=restricted)
+
+    return Found(*brackets.highest(equations, height))
