@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
-from igfmeta.cli.output import Shown, emit, rendered
+from igfmeta.cli.output import FORMATS, Output, Shape, Shown, emit, rendered
 from igfmeta.cli.request import Many, several, takes
 from igfmeta.cli.sampling import Drawn, sampling
 from igfmeta.cli.unheard import refuse_unheard
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from igfmeta.report.summary import SummaryTable
     from igfmeta.synthesis.hierarchy_results import HierarchyResult
     from igfmeta.synthesis.metaregression import RegressionResult
-
-FORMATS = ("table", "json", "csv", "markdown")
 
 
 @dataclass
@@ -133,12 +131,8 @@ def bayes(
     request: HierarchyRequest,
     *,
     context: typer.Context,
-    output_format: Annotated[
-        str, typer.Option("--format", help="table, json, csv or markdown.", metavar="NAME")
-    ] = "table",
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write to this file instead.", metavar="FILE")
-    ] = None,
+    output_format: Shape = "table",
+    output: Output = None,
     figure: Annotated[
         Path | None,
         typer.Option(

@@ -3,42 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from igfmeta.cli.bayes import priors_of
-from igfmeta.cli.request import several
+from igfmeta.cli.output import Output
+from igfmeta.cli.request import several, takes
 from igfmeta.errors import InputError, check_choice
 
 if TYPE_CHECKING:
     from igfmeta.report.summary import SummaryTable
     from igfmeta.synthesis.assurance import Assurance
     from igfmeta.synthesis.hierarchy_results import HierarchyResult
+    from igfmeta.synthesis.trial_designs import Design
 
 FORMATS = ("table", "json", "markdown")
 
 #: Sizes in the table of a range; events of a phase III where nothing is said.
 ROWS_OF_RANGE, EVENTS = 9, 400
 
-AgentClass = Annotated[str, typer.Option("--class", help="Class of agent.", metavar="NAME")]
-Tumor = Annotated[str, typer.Option(help="Type of tumour; all for the average of the class.", metavar="NAME")]
-Outcome = Annotated[str, typer.Option(help="Outcome (os, pfs, orr ...) or family (progression).", metavar="NAME")]
-OutcomeOrFirst = Annotated[
-    str | None,
-    typer.Option(
-        help="Outcome (os, pfs, orr ...) or family (progression). Default: os, or progression where no trial of the "
-        "class or tumour reported it; orr with a measure of counts.",
-        metavar="NAME",
-    ),
-]
-Measure = Annotated[
-    str | None,
-    typer.Option(
-        help="HR, OR of two arms, or PLO, the rate of one arm. Default: HR for times to an event, PLO for counts.",
-        metavar="NAME",
-    ),
+Data = Annotated[
+    Path | None,
+    typer.Option(help="Evidence of your own: a folder of tables, or one trials table.", metavar="DIR_OR_FILE"),
 ]
 Relevant = Annotated[
     float | None,
@@ -51,38 +40,106 @@ Prior = Annotated[
     list[str] | None,
     typer.Option(help='Prior of a standard deviation: "tumor=half-normal(0.3)".', metavar="COMPONENT=PRIOR"),
 ]
-Data = Annotated[
-    Path | None,
-    typer.Option(help="Evidence of your own: a folder of tables, or one trials table.", metavar="DIR_OR_FILE"),
+Measure = Annotated[
+    str | None,
+    typer.Option(
+        help="HR, OR of two arms, or PLO, the rate of one arm. Default: HR for times to an event, PLO for counts.",
+        metavar="NAME",
+    ),
 ]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same numbers.", metavar="NUMBER")]
 Shape = Annotated[str, typer.Option("--format", help="table, json or markdown.", metavar="NAME")]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead.", metavar="FILE")]
-Alpha = Annotated[float, typer.Option(help="Level of the trial's test.", metavar="NUMBER")]
-Sides = Annotated[int, typer.Option(help="1 or 2: whether alpha is one- or two-sided.", metavar="1|2")]
-Allocation = Annotated[float, typer.Option(help="Experimental to control.", metavar="NUMBER")]
-EventRate = Annotated[
-    float | None,
-    typer.Option(help="Share of the patients who have the event, for a hazard ratio by --patients.", metavar="NUMBER"),
-]
-ControlRate = Annotated[
-    float | None, typer.Option(help="Rate of the control arm, for an odds ratio.", metavar="NUMBER")
-]
-NullRate = Annotated[float | None, typer.Option(help="Rate to beat, for one arm.", metavar="NUMBER")]
 Sizes = list[str] | None
 
 
-def _model(
-    data: Path | None, agent_class: str, tumor: str, outcome: str | None, measure: str | None, relevant: float | None,
-    prior: list[str] | None, seed: int,
-) -> HierarchyResult:  # fmt: skip
-    from igfmeta.evidence import load_evidence
-    from igfmeta.synthesis.decisions import model_of
+@dataclass
+class CellRequest:
+    """A class of agent in a type of tumour, and the model that speaks of it."""
 
-    return model_of(
-        load_evidence(data, tables=("trials",)), agent_class=agent_class, tumor=tumor, outcome=outcome,
-        measure=measure, relevant=relevant, priors=priors_of(prior), seed=seed,
-    )  # fmt: skip
+    agent_class: Annotated[str, typer.Option("--class", help="Class of agent.", metavar="NAME")]
+    tumor: Annotated[str, typer.Option(help="Type of tumour; all for the average of the class.", metavar="NAME")]
+    outcome: Annotated[
+        str | None,
+        typer.Option(
+            help="Outcome (os, pfs, orr ...) or family (progression). Default: os, or progression where no trial of "
+            "the class or tumour reported it; orr with a measure of counts.",
+            metavar="NAME",
+        ),
+    ] = None
+    measure: Measure = None
+    relevant: Relevant = None
+    prior: Prior = None
+    data: Data = None
+    seed: Seed = 1
+
+    def model(self) -> HierarchyResult:
+        """Return the hierarchical model."""
+        from igfmeta.evidence import load_evidence
+        from igfmeta.synthesis.decisions import model_of
+
+        return model_of(
+            load_evidence(self.data, tables=("trials",)), agent_class=self.agent_class, tumor=self.tumor,
+            outcome=self.outcome, measure=self.measure, relevant=self.relevant, priors=priors_of(self.prior),
+            seed=self.seed,
+        )  # fmt: skip
+
+
+@dataclass
+class DesignOptions:
+    """How a trial is planned."""
+
+    alpha: Annotated[float, typer.Option(help="Level of the trial's test.", metavar="NUMBER")] = 0.025
+    sides: Annotated[int, typer.Option(help="1 or 2: whether alpha is one- or two-sided.", metavar="1|2")] = 1
+    allocation: Annotated[float, typer.Option(help="Experimental to control.", metavar="NUMBER")] = 1.0
+    event_rate: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of the patients who have the event, for a hazard ratio by --patients.", metavar="NUMBER"
+        ),
+    ] = None
+    control_rate: Annotated[
+        float | None, typer.Option(help="Rate of the control arm, for an odds ratio.", metavar="NUMBER")
+    ] = None
+    null_rate: Annotated[float | None, typer.Option(help="Rate to beat, for one arm.", metavar="NUMBER")] = None
+
+    def design(self, *, target_rate: float | None = None) -> Design:
+        """Return the design, checked."""
+        from igfmeta.synthesis.trial_designs import Design
+
+        return Design(
+            alpha=self.alpha, sides=self.sides, allocation=self.allocation, event_rate=self.event_rate,
+            control_rate=self.control_rate, null_rate=self.null_rate, target_rate=target_rate,
+        )  # fmt: skip
+
+
+@dataclass
+class AssuranceRequest(DesignOptions, CellRequest):
+    """A trial in a class of agent and type of tumour."""
+
+
+@dataclass
+class WorthRequest(DesignOptions):
+    """The classes of agent that are compared, and the trial that each would get."""
+
+    outcome: Annotated[
+        str, typer.Option(help="Outcome (os, pfs, orr ...) or family (progression).", metavar="NAME")
+    ] = "os"
+    measure: Measure = None
+    relevant: Relevant = None
+    by: Annotated[str, typer.Option(help="class,tumor or class.", metavar="NAME[,NAME]")] = "class,tumor"
+    prior: Prior = None
+    data: Data = None
+    seed: Seed = 1
+
+    def model(self) -> HierarchyResult:
+        """Return the hierarchical model."""
+        from igfmeta.evidence import load_evidence
+        from igfmeta.synthesis.hierarchy import hierarchy
+
+        return hierarchy(
+            load_evidence(self.data, tables=("trials",)), outcome=self.outcome, measure=self.measure,
+            by=several([self.by]) or (), relevant=self.relevant, priors=priors_of(self.prior), seed=self.seed,
+        )  # fmt: skip
 
 
 def emit_as(shape: str, table: Callable[[], SummaryTable], payload: Callable[[], Any], output: Path | None) -> None:
@@ -132,52 +189,31 @@ def _one_unit(events: Sizes, patients: Sizes) -> tuple[str, list[int]]:
     return ("events", sizes_of("--events", events)) if events else ("patients", sizes_of("--patients", patients))
 
 
-def predict(
-    agent_class: AgentClass,
-    tumor: Tumor,
-    outcome: OutcomeOrFirst = None,
-    measure: Measure = None,
-    relevant: Relevant = None,
-    prior: Prior = None,
-    data: Data = None,
-    seed: Seed = 1,
-    output_format: Shape = "table",
-    output: Output = None,
-) -> None:
+@takes(CellRequest)
+def predict(request: CellRequest, *, output_format: Shape = "table", output: Output = None) -> None:
     """Predict the effect of a new trial in a class of agent and type of tumour, from all of the evidence."""
     from igfmeta.report.decision_summary import prediction_table
     from igfmeta.synthesis import decisions
 
     shape = check_choice("--format", output_format, FORMATS)
-    model = _model(data, agent_class, tumor, outcome, measure, relevant, prior, seed)
-    found = decisions.predict(model, agent_class=agent_class, tumor=tumor)
+    model = request.model()
+    found = decisions.predict(model, agent_class=request.agent_class, tumor=request.tumor)
     emit_as(shape, lambda: prediction_table(model, found), lambda: {**model.made_from(), **found.to_dict()}, output)
 
 
+@takes(AssuranceRequest)
 def assurance(
-    agent_class: AgentClass,
-    tumor: Tumor,
+    request: AssuranceRequest,
+    *,
     events: Annotated[
         Sizes, typer.Option(help="Events in both arms; several, or a range.", metavar="NUMBER[,...]|FROM-TO")
     ] = None,
     patients: Annotated[
         Sizes, typer.Option(help="Or patients in each arm; several, or a range.", metavar="NUMBER[,...]|FROM-TO")
     ] = None,
-    outcome: OutcomeOrFirst = None,
-    measure: Measure = None,
-    alpha: Alpha = 0.025,
-    sides: Sides = 1,
-    allocation: Allocation = 1.0,
-    event_rate: EventRate = None,
-    control_rate: ControlRate = None,
-    null_rate: NullRate = None,
     target_rate: Annotated[
         float | None, typer.Option(help="Rate for which power is given, for one arm.", metavar="NUMBER")
     ] = None,
-    relevant: Relevant = None,
-    prior: Prior = None,
-    data: Data = None,
-    seed: Seed = 1,
     output_format: Shape = "table",
     output: Output = None,
     figure: Annotated[
@@ -191,18 +227,13 @@ def assurance(
     """
     from igfmeta.report.decision_summary import assurance_table
     from igfmeta.synthesis.assurance import assurance as plan
-    from igfmeta.synthesis.trial_designs import Design
 
     shape = check_choice("--format", output_format, FORMATS)
     unit, sizes = _one_unit(events, patients)
-    design = Design(
-        alpha=alpha, sides=sides, allocation=allocation, event_rate=event_rate, control_rate=control_rate,
-        null_rate=null_rate, target_rate=target_rate,
-    )  # fmt: skip
-    model = _model(data, agent_class, tumor, outcome, measure, relevant, prior, seed)
+    design, model = request.design(target_rate=target_rate), request.model()
 
     def planned(these: Sequence[int]) -> Assurance:
-        return plan(model, agent_class=agent_class, tumor=tumor, sizes=these, unit=unit, design=design)
+        return plan(model, agent_class=request.agent_class, tumor=request.tumor, sizes=these, unit=unit, design=design)
 
     found = planned(sizes)
     if figure is not None:
@@ -215,11 +246,10 @@ def assurance(
     emit_as(shape, lambda: assurance_table(found), found.to_dict, output)
 
 
+@takes(WorthRequest)
 def worth(
-    outcome: Outcome = "os",
-    measure: Measure = None,
-    relevant: Relevant = None,
-    by: Annotated[str, typer.Option(help="class,tumor or class.", metavar="NAME[,NAME]")] = "class,tumor",
+    request: WorthRequest,
+    *,
     threshold: Annotated[
         float, typer.Option(help="Probability from which a relevant mean effect counts as likely.", metavar="NUMBER")
     ] = 0.8,
@@ -227,36 +257,17 @@ def worth(
         int | None, typer.Option(help="Events of the phase III (default 400 for a hazard ratio).", metavar="NUMBER")
     ] = None,
     patients: Annotated[int | None, typer.Option(help="Or patients in each arm.", metavar="NUMBER")] = None,
-    alpha: Alpha = 0.025,
-    sides: Sides = 1,
-    allocation: Allocation = 1.0,
-    event_rate: EventRate = None,
-    control_rate: ControlRate = None,
-    null_rate: NullRate = None,
-    prior: Prior = None,
-    data: Data = None,
-    seed: Seed = 1,
     output_format: Shape = "table",
     output: Output = None,
 ) -> None:
     """Say which class of agent is worth another phase III, given the least effect that counts as relevant."""
-    from igfmeta.evidence import load_evidence
     from igfmeta.report.worth_summary import worth_table
-    from igfmeta.synthesis.hierarchy import hierarchy
-    from igfmeta.synthesis.trial_designs import Design
     from igfmeta.synthesis.worth import worth as judge
 
     shape = check_choice("--format", output_format, FORMATS)
     if events is not None and patients is not None:
         raise InputError("The size of the trial is --events or --patients, and both were given.")
-    design = Design(
-        alpha=alpha, sides=sides, allocation=allocation, event_rate=event_rate, control_rate=control_rate,
-        null_rate=null_rate,
-    )  # fmt: skip
-    model = hierarchy(
-        load_evidence(data, tables=("trials",)), outcome=outcome, measure=measure, by=several([by]) or (),
-        relevant=relevant, priors=priors_of(prior), seed=seed,
-    )  # fmt: skip
+    design, model = request.design(), request.model()
     unit, size = ("patients", patients) if patients is not None else ("events", EVENTS if events is None else events)
     found = judge(model, size=size, unit=unit, design=design, threshold=threshold)
     emit_as(shape, lambda: worth_table(found), found.to_dict, output)

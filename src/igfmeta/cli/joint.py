@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from igfmeta.cli.bayes import priors_of, show
+from igfmeta.cli.output import FORMATS, Output, Shape
 from igfmeta.cli.request import Many, several, takes
 from igfmeta.cli.sampling import Drawn, sampling
 from igfmeta.errors import InputError, check_choice
@@ -16,8 +17,6 @@ from igfmeta.files import check_place
 
 if TYPE_CHECKING:
     from igfmeta.synthesis.joint import JointResult
-
-FORMATS = ("table", "json", "csv", "markdown")
 
 
 @dataclass
@@ -105,12 +104,8 @@ def within_of(texts: list[str] | None) -> dict[tuple[str, str], float]:
 def joint(
     request: JointRequest,
     *,
-    output_format: Annotated[
-        str, typer.Option("--format", help="table, json, csv or markdown.", metavar="NAME")
-    ] = "table",
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write to this file instead.", metavar="FILE")
-    ] = None,
+    output_format: Shape = "table",
+    output: Output = None,
     save: Annotated[
         Path | None,
         typer.Option(help="Also write the draws as netCDF, which arviz.from_netcdf reads.", metavar="FILE.nc"),

@@ -6,7 +6,9 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
+
+import typer
 
 from igfmeta.files import write_whole
 
@@ -14,6 +16,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from igfmeta.report.summary import SummaryTable
+
+
+#: Formats of a command that has a result with tables, and the options that say where it goes.
+FORMATS = ("table", "json", "csv", "markdown")
+Shape = Annotated[str, typer.Option("--format", help="table, json, csv or markdown.", metavar="NAME")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead.", metavar="FILE")]
 
 
 class Shown(Protocol):
