@@ -15,6 +15,7 @@ from igfmeta.models.multilevel.surrogacy import Surrogacy, surrogacy
 from igfmeta.models.multilevel.terms import Term, parse
 from igfmeta.models.multilevel.without_terms import without_terms
 from igfmeta.numerics import Floats
+from igfmeta.options import several
 from igfmeta.synthesis.formula_design import design, variables
 from igfmeta.synthesis.inputs import Columns, effects_from, row_number
 from igfmeta.synthesis.multilevel_results import SWEEP, MultilevelResult, MultilevelRow, Swept
@@ -123,7 +124,7 @@ def fit_multilevel(
     ([0.55], 3)
     """
     check_level(level)
-    formulas, kinds = paired(_several(random), _several(struct, parted=",") or (["UN"] if surrogate else None))
+    formulas, kinds = paired(several(random, parted=False), several(struct) or (["UN"] if surrogate else None))
     mods = f"~ {_outcome_of(formulas, surrogate)} - 1" if surrogate is not None and mods is None else mods
     _check_cluster(cluster, rho)
     effects = effects_from(table, columns, measure=measure, scale=scale, ci_level=ci_level, zero_cells=zero_cells)  # type: ignore[arg-type]
@@ -238,12 +239,6 @@ def _as_outcomes(formula: str, names: Sequence[str]) -> tuple[str, ...]:
     """
     column = re.escape(formula.strip().removeprefix("~").partition("|")[0].strip())
     return tuple(re.sub(rf"^(?:C\()?{column}\)?\[(?:T\.)?(.*)\]$", r"\1", name) for name in names)
-
-
-def _several(given: Sequence[str] | str | None, parted: str | None = None) -> list[str] | None:
-    if isinstance(given, str):
-        return [part.strip() for part in given.split(parted)] if parted else [given]
-    return None if given is None else list(given)
 
 
 def _check_cluster(cluster: str | None, rho: float | None) -> None:

@@ -10,9 +10,10 @@ import numpy as np
 
 from igfmeta.errors import InputError, NothingToPool
 from igfmeta.numerics import Floats, Mask
+from igfmeta.options import several
 from igfmeta.synthesis.inputs import Columns, Effects, effects_from, row_number
 from igfmeta.synthesis.regress_results import MetaRegression, RegressionRow
-from igfmeta.synthesis.regressing import Material, RegressOptions, regressed, several
+from igfmeta.synthesis.regressing import Material, RegressOptions, regressed
 
 if TYPE_CHECKING:
     import pandas as pd

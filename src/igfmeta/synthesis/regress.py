@@ -9,11 +9,12 @@ import numpy as np
 
 from igfmeta.errors import InputError, NothingToPool, listed
 from igfmeta.evidence.tables import Evidence
+from igfmeta.options import several
 from igfmeta.synthesis.formula_design import variables
 from igfmeta.synthesis.moderators import moderators_of
 from igfmeta.synthesis.pooling import Which, pool
 from igfmeta.synthesis.regress_results import MetaRegression, RegressionRow
-from igfmeta.synthesis.regressing import Material, RegressOptions, regressed, several
+from igfmeta.synthesis.regressing import Material, RegressOptions, regressed
 from igfmeta.synthesis.results import Answer, PoolResult
 from igfmeta.synthesis.risk_weights import checked_weights, weighting
 from igfmeta.synthesis.study_sets import set_of_answer

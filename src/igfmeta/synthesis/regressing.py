@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -201,15 +201,3 @@ def _scaled(material: Material, design: Design, options: RegressOptions) -> Loca
         material.yi, material.vi, design.x, z, method=options.method, test="z" if options.ci == "z" else "t",
         level=options.level, names=design.names, scale_names=names,
     )  # fmt: skip
-
-
-def several(given: Any, *, parted: bool = True) -> tuple[str, ...]:
-    """Return an option that is one text or several; `parted` at commas.
-
-    Examples
-    --------
-    >>> several("phase, class"), several(None)
-    (('phase', 'class'), ())
-    """
-    texts = [given] if isinstance(given, str) else list(given or ())
-    return tuple(part.strip() for text in texts for part in (text.split(",") if parted else [text]))

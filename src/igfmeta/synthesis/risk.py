@@ -11,6 +11,7 @@ from igfmeta.effects.contrasts import SD, Distance, target_of, unit_distance
 from igfmeta.errors import InputError, NothingToPool, check_choice, check_level, listed
 from igfmeta.evidence.selection import Choice
 from igfmeta.evidence.tables import Evidence
+from igfmeta.options import several
 from igfmeta.synthesis.eligibility import USE_LEVELS, Row
 from igfmeta.synthesis.methods import Methods
 from igfmeta.synthesis.risk_compare import compare as compared
@@ -45,10 +46,6 @@ DESIGNS = (*STRATA, "observational")
 ANY_CANCER = "any"
 
 
-def _several(value: Choice) -> tuple[str, ...]:
-    return () if value is None else (value,) if isinstance(value, str) else tuple(value)
-
-
 def _choices(name: str, wanted: Sequence[str], found: Sequence[str]) -> tuple[str, ...]:
     accepted = sorted(set(found))
     return tuple(dict.fromkeys(check_choice(name, value, accepted) for value in wanted))
@@ -60,7 +57,7 @@ def _cancers(rows: Sequence[Row], biomarker: str, wanted: Choice, *, by: str | N
     if by is not None:
         found = [cancer for cancer in found if cancer != ANY_CANCER]
     if wanted is not None:
-        return _choices("cancer", _several(wanted), found)
+        return _choices("cancer", several(wanted, parted=False), found)
     if by is None and not compare:
         raise InputError(f"No cancer was named; accepted are {listed(found)}, or by 'cancer' for all of them.")
     return tuple(found)
@@ -68,7 +65,7 @@ def _cancers(rows: Sequence[Row], biomarker: str, wanted: Choice, *, by: str | N
 
 def _subgroups(rows: Sequence[Row], wanted: Choice) -> tuple[str, ...]:
     found = [subgroup_of(row) for row in rows]
-    return WHOLE if wanted is None else _choices("subgroup", _several(wanted), found)
+    return WHOLE if wanted is None else _choices("subgroup", several(wanted, parted=False), found)
 
 
 def exposure_sds(rows: Sequence[Row], given: Mapping[str, str]) -> dict[str, Distance]:
@@ -222,7 +219,8 @@ def risk(
         comparisons=compared(table, asked, sources, methods) if compare else (),
         assumptions=assumptions(effects, groups, asked),
         remarks=remarks(studies, unused, asked, by),
-        options={"cancer": list(_several(cancer)), "biomarker": biomarker, "subgroup": list(_several(subgroup)),
+        options={"cancer": list(several(cancer, parted=False)), "biomarker": biomarker,
+                 "subgroup": list(several(subgroup, parted=False)),
                  "per": per, "unit": unit, "by": by, "design": design, "measures": asked.measures, "use": asked.use,
                  "exposure_sd": dict(exposure_sd or {}), "compare": compare},
         origin=evidence.origin,
