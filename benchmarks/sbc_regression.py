@@ -9,7 +9,7 @@ from sbc_mcmc import compiled, drawn, exchangeable
 from sbc_models import ARMS, CONTROL, CONTROLS, DRAWS, TRIALS, Model, Ranked, Truth, V, nothing
 
 from igfmeta.bayes.components import class_by_tumor
-from igfmeta.bayes.mcmc.regression import normal_regression_model
+from igfmeta.bayes.mcmc.regression import Terms, normal_regression_model
 from igfmeta.bayes.regression import Moderators, binomial_regression, regression_posterior, two_arm_regression
 from igfmeta.bayes.tau_priors import HalfNormal
 from igfmeta.bayes.two_arm_counts import TwoArmCounts
@@ -89,7 +89,7 @@ def fit_two_arm(_made: Any, data: Any, _truth: Truth, rng: np.random.Generator) 
 
 
 def prepare_sampled() -> Any:
-    made = normal_regression_model(np.zeros(8), V, moderators(), study(RATIO), WEIGHTS)
+    made = normal_regression_model(np.zeros(8), V, Terms(moderators(), study(RATIO), WEIGHTS))
     return compiled(exchangeable(made, "y"))
 
 

@@ -9,6 +9,7 @@ from scipy import integrate, special, stats
 from igfmeta.bayes.components import Kernels, class_by_tumor
 from igfmeta.bayes.laplace import binomial_posterior
 from igfmeta.bayes.mcmc.regression import (
+    Terms,
     binomial_regression_by_mcmc,
     normal_regression_by_mcmc,
     normal_regression_model,
@@ -128,7 +129,7 @@ def test_draws_of_counts_with_moderators_agree_with_the_route_without_compilatio
     weights = np.array([[0.0, 1.0], [1.0, YEAR.mean()]])
     exact = binomial_regression(EVENTS, N, design, factors, weights, rng=np.random.default_rng(1), draws=12_000)
     plan = Plan(draws=1000, tune=600, chains=2, cores=1, seed=3)
-    drawn, sampled = binomial_regression_by_mcmc(EVENTS, N, design, factors, weights, plan=plan)
+    drawn, sampled = binomial_regression_by_mcmc(EVENTS, N, Terms(design, factors, weights), plan=plan)
     assert sampled.diagnostics.divergences == 0
     _same(drawn, exact)
     trust = examine(sampled.tree)
@@ -140,7 +141,7 @@ def test_draws_of_counts_with_moderators_agree_with_the_route_without_compilatio
 def normal_draws(request):
     plan = Plan(draws=500, tune=600, chains=2, cores=1, seed=3)
     design, factors = Moderators.of(X, NAMES), _factors(0.5)
-    made = normal_regression_by_mcmc(Y, V, design, factors, np.eye(3), study_effects=request.param, plan=plan)
+    made = normal_regression_by_mcmc(Y, V, Terms(design, factors, np.eye(3), request.param), plan=plan)
     return request.param, design, made[1]
 
 
@@ -189,7 +190,7 @@ def _logps(model, point):
 def test_the_density_of_the_normal_model_is_that_of_one_step():
     design = Moderators.of(X, NAMES)
     z, sd = np.array([0.3, -0.5, 0.2]), 0.4
-    model = normal_regression_model(Y, V, design, _factors(0.5), np.eye(3))
+    model = normal_regression_model(Y, V, Terms(design, _factors(0.5), np.eye(3)))
     found = _logps(model, {"z_coefficient": z, "sd_study_log__": np.log(sd)})["y"]
     expected = stats.multivariate_normal.logpdf(Y, X @ (design.root @ z), V + sd**2 * np.eye(8))
     assert found == pytest.approx(expected, rel=1e-9)
@@ -201,7 +202,7 @@ def test_the_density_of_two_arms_is_binomial_in_both_to_the_power_of_its_share()
     baseline = np.linspace(-2, -1, 8)
     share = np.linspace(0.3, 1, 8)
     counts = TwoArmCounts.of(EVENTS, N, CONTROL_EVENTS, CONTROL_N, range(8), share=share)
-    model = two_arm_regression_model(counts, design, _factors(0.5), np.eye(3))
+    model = two_arm_regression_model(counts, Terms(design, _factors(0.5), np.eye(3)))
     point = {"z_coefficient": z, "sd_study_log__": np.log(sd), "z_study": u, "baseline": baseline}
     found = _logps(model, point)
     theta = X @ (design.root @ z) + sd * u

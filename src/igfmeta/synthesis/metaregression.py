@@ -266,10 +266,10 @@ def _normal(data: HierarchyData, moderators: Moderators, factors: list[Factor], 
         return regression_posterior(data.y, data.covariance, moderators, factors, weights, rng=rng)
 
     def drawn(study_effects: str, plan: Plan) -> tuple[CrossedPosterior, Sampled]:
-        from igfmeta.bayes.mcmc.regression import normal_regression_by_mcmc
+        from igfmeta.bayes.mcmc.regression import Terms, normal_regression_by_mcmc
 
-        given = data.y, data.covariance, moderators, factors, weights
-        return normal_regression_by_mcmc(*given, study_effects=study_effects, plan=plan)
+        terms = Terms(moderators, factors, weights, study_effects)
+        return normal_regression_by_mcmc(data.y, data.covariance, terms, plan=plan)
 
     return Likelihood("normal", "normal", "importance sampling", exact, drawn)
 
@@ -281,10 +281,10 @@ def _one_arm(data: HierarchyData, moderators: Moderators, factors: list[Factor],
         return binomial_regression(events, n, moderators, factors, weights, share=data.share, rng=rng)
 
     def drawn(study_effects: str, plan: Plan) -> tuple[CrossedPosterior, Sampled]:
-        from igfmeta.bayes.mcmc.regression import binomial_regression_by_mcmc
+        from igfmeta.bayes.mcmc.regression import Terms, binomial_regression_by_mcmc
 
-        given = events, n, moderators, factors, weights
-        return binomial_regression_by_mcmc(*given, share=data.share, study_effects=study_effects, plan=plan)
+        terms = Terms(moderators, factors, weights, study_effects)
+        return binomial_regression_by_mcmc(events, n, terms, share=data.share, plan=plan)
 
     return Likelihood("binomial", "normal", "Laplace's method and importance sampling", exact, drawn)
 
@@ -297,10 +297,9 @@ def _two_arms(data: HierarchyData, moderators: Moderators, factors: list[Factor]
         return two_arm_regression(counts, moderators, factors, weights, rng=rng)
 
     def drawn(study_effects: str, plan: Plan) -> tuple[CrossedPosterior, Sampled]:
-        from igfmeta.bayes.mcmc.regression import two_arm_regression_by_mcmc
+        from igfmeta.bayes.mcmc.regression import Terms, two_arm_regression_by_mcmc
 
-        given = counts, moderators, factors, weights
-        return two_arm_regression_by_mcmc(*given, study_effects=study_effects, plan=plan)
+        return two_arm_regression_by_mcmc(counts, Terms(moderators, factors, weights, study_effects), plan=plan)
 
     return Likelihood("binomial, both arms", "normal", "Laplace's method and importance sampling", exact, drawn)
 
