@@ -85,6 +85,16 @@ def test_judgements_are_candidates_and_the_tool_is_asked_for(found):
     assert any(each.what == "Overall bias: Not judged" for each in found.left_out)
 
 
+def test_a_study_that_is_judged_twice_and_a_judgement_of_no_study_are_listed(imported, tmp_path):
+    name = "CD000001-study-data/CD000001-risk-of-bias.csv"
+    text = (FILES / "revman" / name).read_text()
+    found = imported(_package(tmp_path / "a.zip", {name: text.replace("Brown 2005", "Smith 2001")}))
+    assert [row["judgement"] for row in found.judgements] == ["low", "some"]
+    assert any("judged in this domain already" in each.reason for each in found.left_out)
+    found = imported(_package(tmp_path / "a.zip", {name: text.replace("Brown 2005", "")}))
+    assert any(each.reason == "names no study or no domain." for each in found.left_out)
+
+
 def test_version_1_says_the_level_of_studies_apart(imported, tmp_path):
     name = ANALYSES + "overall-estimates-and-settings.csv"
     text = (FILES / "revman" / name).read_text().replace("CI/PI level", "Study CI").replace("CI method", "Estimate CI")

@@ -143,6 +143,7 @@ class Collector:
     doubts: list[Doubt] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
     judgements: list[dict[str, str]] = field(default_factory=list)
+    judged: set[tuple[str, str, str]] = field(default_factory=set)
     settings: list[ReviewSettings] = field(default_factory=list)
     places: dict[str, str] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
@@ -165,9 +166,17 @@ class Collector:
             self.source_ids.add(filled["source_id"])
             self.sources.append(filled)
 
-    def judge(self, cells: Mapping[str, str]) -> None:
-        """Add a candidate row of `risk_of_bias`."""
-        self.judgements.append({name: one_line(cells.get(name, "")) for name in JUDGEMENT_COLUMNS})
+    def judge(self, place: str, cells: Mapping[str, str]) -> None:
+        """Add a candidate row of `risk_of_bias`, or list what is judged of nothing or judged again."""
+        row = {name: one_line(cells.get(name, "")) for name in JUDGEMENT_COLUMNS}
+        key = (row["study_id"], row["tool"], row["domain"])
+        if not (row["study_id"] and row["domain"]):
+            self.skip(place, f"risk of bias: {row['judgement']}", "names no study or no domain.")
+        elif key in self.judged:
+            self.skip(place, f"{row['domain']}: {row['judgement']}", "the study is judged in this domain already.")
+        else:
+            self.judged.add(key)
+            self.judgements.append(row)
 
     def skip(self, place: str, what: str, reason: str) -> None:
         """Note something that has no column."""

@@ -122,8 +122,9 @@ def _judgements(root: Any, names: dict[str, tuple[str, str]], out: Collector) ->
                 continue
             support = " ".join(" ".join(entry.find("DESCRIPTION").itertext()).split()) if (
                 entry.find("DESCRIPTION") is not None) else ""  # fmt: skip
-            out.judge({"study_id": slug(study), "tool": TOOL, "domain": _name(item) + (f" ({group})" if group else ""),
-                       "judgement": JUDGED[result], "support": support})  # fmt: skip
+            domain = _name(item) + (f" ({group})" if group else "")
+            cells = {"study_id": slug(study), "tool": TOOL, "domain": domain, "judgement": JUDGED[result]}
+            out.judge(f"risk of bias, {study}", cells | {"support": support})
 
 
 def _source(key: str, reference: Any) -> dict[str, str]:

@@ -179,6 +179,7 @@ def _judgements(table: RawTable | None, out: Collector) -> None:
     if table is None:
         return
     for row in _records(table):
+        place = f"{table.file}, {row.get('Study', '')}"
         for column, text in row.items():
             parts = DOMAIN.match(column)
             if parts is None or parts.group(2) != "judgement" or not text:
@@ -187,11 +188,10 @@ def _judgements(table: RawTable | None, out: Collector) -> None:
             support = row.get(column.replace("(judgement)", "(support)"), "")
             judged = JUDGED.get(normal(text).split(" ")[0], "")
             if judged:
-                out.judge({"study_id": slug(row.get("Study", "")), "domain": name, "judgement": judged,
-                           "support": support})  # fmt: skip
+                cells = {"study_id": slug(row.get("Study", "")), "domain": name, "judgement": judged}
+                out.judge(place, cells | {"support": support})
             else:
-                why = "accepted are low, some concerns, high and unclear risk."
-                out.skip(f"{table.file}, {row.get('Study', '')}", f"{name}: {text}", why)
+                out.skip(place, f"{name}: {text}", "accepted are low, some concerns, high and unclear risk.")
     if out.judgements:
         question = "the package does not name the tool: RoB 2 says some concerns, its forerunner unclear risk."
         out.doubts.append(Doubt(ALL_ROWS, "tool", table.file, "", question))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,14 +17,15 @@ ANOTHER_TIME = re.compile(r"\b(duration of|time to)\b")
 
 
 def normal(text: str) -> str:
-    """Return a text without case, punctuation and spelling that vary.
+    """Return a text without case, accents, punctuation and spelling that vary.
 
     Examples
     --------
-    >>> normal("Progression-Free  Survival (PFS)")
-    'progression free survival pfs'
+    >>> normal("Progression-Free  Survival (PFS)"), normal("M\u00fcller")
+    ('progression free survival pfs', 'muller')
     """
-    plain = re.sub(r"[^a-z0-9]+", " ", text.casefold()).strip()
+    parted = unicodedata.normalize("NFKD", text.casefold())
+    plain = re.sub(r"[^a-z0-9]+", " ", "".join(c for c in parted if not unicodedata.combining(c))).strip()
     return plain.replace("tumour", "tumor").replace("haem", "hem").replace("glycaem", "glycem")
 
 
