@@ -19,6 +19,7 @@ if __name__ == "coverage":
 import argparse
 import json
 import os
+import pickle
 import sys
 import time
 from pathlib import Path
@@ -42,11 +43,24 @@ PAGE = HERE.parent / "docs" / "coverage.md"
 
 
 def simulate(scenarios: list[Scenario], *, replicates: int | None = None, n_jobs: int = -1) -> list[dict[str, Any]]:
-    """Return the record of each scenario, in parallel on joblib's current backend."""
+    """Return the record of each scenario, in parallel on joblib's current backend.
+
+    Workers of a cluster have no folder of scripts: each scenario brings the modules of its theme with it.
+    """
+    import cloudpickle
     from joblib import Parallel, delayed
 
-    found: list[dict[str, Any]] = Parallel(n_jobs=n_jobs)(delayed(each.cell)(replicates) for each in scenarios)
+    for module in (coverage_scenarios, *THEMES.values()):
+        cloudpickle.register_pickle_by_value(module)
+    carried = [cloudpickle.dumps(each) for each in scenarios]
+    found: list[dict[str, Any]] = Parallel(n_jobs=n_jobs)(delayed(unpacked)(each, replicates) for each in carried)
     return found
+
+
+def unpacked(carried: bytes, replicates: int | None) -> dict[str, Any]:
+    """Return the record of a scenario that was carried to a worker."""
+    cell: dict[str, Any] = pickle.loads(carried).cell(replicates)
+    return cell
 
 
 def name_of(cell: dict[str, Any]) -> str:
@@ -58,6 +72,22 @@ def merged(before: list[dict[str, Any]], new: list[dict[str, Any]], scenarios: l
     """Return the cells in the order of the scenarios, new ones in place of old ones; what is no scenario goes."""
     known = {name_of(cell): cell for cell in [*before, *new]}
     return [known[each.name] for each in scenarios if each.name in known]
+
+
+def renew(path: Path, asked: list[Scenario], *, replicates: int | None, n_jobs: int) -> None:
+    """Simulate scenarios and write them into the record, table after table, so that a long run leaves what it did."""
+    parts = {"checks": checks(), "cells": SCENARIOS}
+    for kind in dict.fromkeys((each.theme, each.part) for each in asked):
+        start = time.perf_counter()
+        some = [each for each in asked if (each.theme, each.part) == kind]
+        new = {
+            "checks": simulate([each for each in checks() if each in some], replicates=CHECKED, n_jobs=n_jobs),
+            "cells": simulate(some, replicates=replicates, n_jobs=n_jobs),
+        }
+        before = read(path)
+        cells = {key: merged(before.get(key, []), new[key], parts[key]) for key in parts}
+        write({"seed": SEED, "level": LEVEL, "alpha": ALPHA} | cells, path)
+        print(f"{' / '.join(kind)}: {len(some)} scenarios, {time.perf_counter() - start:,.0f} s", flush=True)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -73,14 +103,6 @@ def write(record: dict[str, Any], path: Path) -> None:
             cells = ",\n".join(json.dumps(cell, separators=(",", ":")) for cell in value)
             lines.append(f'"{key}": [\n{cells}\n]')
     path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
-
-
-def carried_by_value() -> None:
-    """Let workers of a cluster, which have no folder of scripts, receive these modules with their work."""
-    import cloudpickle
-
-    for module in (coverage_scenarios, *THEMES.values()):
-        cloudpickle.register_pickle_by_value(module)
 
 
 def main() -> None:
@@ -104,22 +126,9 @@ def main() -> None:
         print("\n".join(f"{each.name}: {each.replicates:,}" for each in asked))
         return
     if not given.page:
-        if given.backend == "dask":
-            carried_by_value()
-        start = time.perf_counter()
         with workers(given.backend, scheduler=given.scheduler):
-            brief = [each for each in checks() if given.only in each.name]
-            new = {
-                "checks": simulate(brief, replicates=CHECKED, n_jobs=given.jobs),
-                "cells": simulate(asked, replicates=given.replicates, n_jobs=given.jobs),
-            }
-        parts = {"checks": checks(), "cells": SCENARIOS}
-        record = read(given.output)
-        record = {"seed": SEED, "level": LEVEL, "alpha": ALPHA} | {
-            key: merged(record.get(key, []), new[key], parts[key]) for key in parts
-        }
-        write(record, given.output)
-        print(f"Written: {given.output} ({len(asked)} scenarios, {time.perf_counter() - start:,.0f} s)")
+            renew(given.output, asked, replicates=given.replicates, n_jobs=given.jobs)
+        print(f"Written: {given.output}")
     if given.output == RECORD:
         record = read(RECORD)
         PAGE.write_text(page(record), encoding="utf-8")

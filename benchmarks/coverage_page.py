@@ -41,13 +41,14 @@ def _table(cells: list[dict[str, Any]], quantity: str, level: float, alpha: floa
     return lines
 
 
-def _numbers(cells: list[dict[str, Any]]) -> str:
-    """Say how many data sets there were, the largest Monte Carlo error, and what had no answer."""
-    counts = [(c["replicates"], one) for c in cells for q in c["found"].values() for one in q.values()]
-    errors = [100 * one["se"] for _, one in counts if "share" in one]
-    sizes = sorted({c["replicates"] for c in cells})
+def _numbers(cells: list[dict[str, Any]], quantity: str) -> str:
+    """Say how many data sets there were, and the largest Monte Carlo error."""
+    counts = [one for cell in cells for one in cell["found"][quantity].values() if "se" in one]
+    error = max(one["se"] for one in counts)
+    sizes = sorted({cell["replicates"] for cell in cells})
     said = " to ".join(f"{n:,}" for n in dict.fromkeys((sizes[0], sizes[-1])))
-    return f"{said} data sets for each line; largest Monte Carlo error {max(errors):.1f} points."
+    largest = f"{error:.3f}" if "bias" in counts[0] else f"{100 * error:.1f} points"
+    return f"{said} data sets for each line; largest Monte Carlo error {largest}."
 
 
 def _silent(cells: list[dict[str, Any]], quantity: str) -> list[str]:
@@ -85,6 +86,6 @@ def page(record: dict[str, Any]) -> str:
         for part in dict.fromkeys(cell["part"] for cell in cells):
             own = [cell for cell in cells if cell["part"] == part]
             for quantity in own[0]["found"]:
-                lines += ["", f"### {part}: {quantity}", "", _numbers(own), "", *_silent(own, quantity)]
+                lines += ["", f"### {part}: {quantity}", "", _numbers(own, quantity), "", *_silent(own, quantity)]
                 lines += _table(own, quantity, level, alpha)
     return "\n".join(lines) + "\n"

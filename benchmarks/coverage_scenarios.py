@@ -160,4 +160,9 @@ def _fits(settings: dict[str, Any], where: dict[str, Any]) -> bool:
 def said(cells: list[dict[str, Any]], quantity: str, *methods: str, **where: Any) -> str:
     """Return `range_of` in words."""
     low, high = range_of(cells, quantity, *methods, **where)
-    return f"{low:.1f} to {high:.1f} %"
+    return spread(f"{low:.1f}", f"{high:.1f}") + " %"
+
+
+def spread(low: str, high: str) -> str:
+    """Return two numbers as a range, or one where they are equal."""
+    return low if low == high else f"{low} to {high}"

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from types import ModuleType
 
+import coverage_multilevel
 import coverage_pools
 import coverage_regression
+import coverage_robust
 from coverage_scenarios import Scenario
 
 THEMES: dict[str, ModuleType] = {
     "pools": coverage_pools,
     "regression": coverage_regression,
+    "robust": coverage_robust,
+    "multilevel": coverage_multilevel,
 }
 SCENARIOS: list[Scenario] = [each for module in THEMES.values() for each in module.SCENARIOS]
 

@@ -23,13 +23,14 @@ def simulation():
         yield module
 
 
-def counts(theme, quantity, method, **where):
+def counts(theme, quantity, method, part=None, **where):
     """Return what was counted in the scenarios with these settings, by their settings."""
     fits = lambda name, test, value: test(value) if callable(test) else test == value  # noqa: E731
     found = {
         tuple(cell["settings"].values()): cell["found"][quantity][method]
         for cell in RECORD["cells"]
         if cell["theme"] == theme
+        and part in (None, cell["part"])
         and quantity in cell["found"]
         and all(name in cell["settings"] and fits(name, test, cell["settings"][name]) for name, test in where.items())
     }
@@ -37,8 +38,8 @@ def counts(theme, quantity, method, **where):
     return found
 
 
-def shares(theme, quantity, method, **where):
-    return {at: count["share"] for at, count in counts(theme, quantity, method, **where).items()}
+def shares(theme, quantity, method, part=None, **where):
+    return {at: count["share"] for at, count in counts(theme, quantity, method, part, **where).items()}
 
 
 def near(count, share, errors=4.0):
@@ -193,3 +194,65 @@ def test_permutation_tests_keep_their_level_whatever_the_effects():
         assert count["share"] <= 0.05 + 3 * (0.05 * 0.95 / count["n"]) ** 0.5
         assert count["share"] >= 0.04
     assert min(shares("regression", "size of the test", "z (REML)").values()) > 0.07
+
+
+# Robust variances
+
+QUARTER, SKEWED = "interval of the moderator of a quarter", "interval of the skewed moderator"
+BOTH = "size of the Wald test of both"
+
+
+@pytest.mark.parametrize("working", ["CHE", "RE", "CORR"])
+def test_cr2_with_satterthwaite_holds_where_cr0_does_not_whatever_the_working_model(working):
+    for moderator in (QUARTER, SKEWED):
+        crude = shares("robust", moderator, "CR0 z", working=working, clusters=8)
+        reduced = shares("robust", moderator, "CR2 Satterthwaite", working=working)
+        assert max(crude.values()) < 0.85
+        assert min(reduced.values()) > 0.925
+
+
+def test_degrees_of_freedom_matter_more_than_the_adjustment():
+    for moderator in (QUARTER, SKEWED):
+        normal = shares("robust", moderator, "CR2 z", clusters=8)
+        satterthwaite = shares("robust", moderator, "CR2 Satterthwaite", clusters=8)
+        assert all(satterthwaite[at] > normal[at] + 0.05 for at in normal)
+
+
+def test_believing_a_wrong_working_model_is_wrong_however_many_studies_there_are():
+    assert max(shares("robust", QUARTER, "model z", working="RE").values()) < 0.91
+    assert all(near(each, 0.95) for each in counts("robust", QUARTER, "model z", working="CHE", clusters=40).values())
+
+
+def test_wald_tests_of_cr0_reject_too_often_and_htz_does_not():
+    crude, htz = (shares("robust", BOTH, name) for name in ("CR0 chi-squared", "CR2 HTZ"))
+    assert max(htz.values()) < 0.06
+    assert all(crude[at] > htz[at] + 0.03 for at in crude)
+    assert min(shares("robust", BOTH, "CR0 chi-squared", clusters=8).values()) > 0.2
+
+
+# Multilevel
+
+MULTI = "interval of the mean"
+THERE, NOT_THERE = "between 0.1, within 0.05", "between 0, within 0.1"
+
+
+def test_normal_intervals_of_a_multilevel_mean_are_too_short_where_containment_is_not_far_off():
+    with_few = {"variances": THERE, "studies": few}
+    normal, contained = (shares("multilevel", MULTI, name, **with_few) for name in ("z", "containment"))
+    assert max(normal.values()) < 0.93
+    assert all(contained[at] > normal[at] + 0.02 for at in normal)
+    assert min(shares("multilevel", MULTI, "containment").values()) > 0.90
+    assert min(shares("multilevel", MULTI, "Satterthwaite").values()) > 0.90
+
+
+def test_rows_are_no_studies():
+    """t with k - p degrees of freedom counts rows, and with few studies is nearer to the normal interval."""
+    with_few = {"variances": THERE, "studies": 6}
+    t, z, contained = (shares("multilevel", MULTI, name, **with_few) for name in ("t, k - p df", "z", "containment"))
+    assert all(t[at] - z[at] < contained[at] - t[at] for at in t)
+
+
+def test_profile_likelihood_intervals_of_variances_hold():
+    for name in ("variance between studies", "variance within studies"):
+        for count in counts("multilevel", "profile-likelihood interval", name).values():
+            assert count["share"] > 0.91
