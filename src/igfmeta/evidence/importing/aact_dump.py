@@ -29,14 +29,14 @@ UNREADABLE = (OSError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZ
 
 def holds_tables(path: Path) -> bool:
     """Return whether a folder or archive holds tables of AACT, by the names of its files alone."""
-    if path.is_dir():
-        return are_tables([each.name for each in path.iterdir()])
-    if not zipfile.is_zipfile(path):
-        return False
     try:
+        if path.is_dir():
+            return are_tables([each.name for each in path.iterdir()])
+        if not zipfile.is_zipfile(path):
+            return False
         with zipfile.ZipFile(path) as archive:
             return are_tables(archive.namelist())
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError, OSError):
+    except (ValueError, OverflowError, *UNREADABLE):
         return False
 
 
