@@ -57,6 +57,7 @@ UNHEARD = [
     (("bayes", "--draws", "50", "--chains", "2"), "--draws and --chains say nothing without --mcmc"),
     (("triangulate", "--cores", "1"), "--cores says nothing without --mcmc"),
     (("risk", "--cancer", "prostate", "--seed", "2"), "--seed says nothing without --by cancer"),
+    (("risk", "--compare", "--pi", "V"), "--pi says nothing without a pool of ours"),
     (("risk", "--cancer", "prostate", "--explain", "--format", "csv"), "--explain says nothing without a format"),
 ]
 

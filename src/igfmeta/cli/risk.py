@@ -167,6 +167,9 @@ def risk(
 
         check_suffix(forest)
     result = request.risk()
+    refuse_unheard(
+        context, Needs(("pi", "prior"), bool(result.groups), "a pool of ours: --compare alone makes none; add --cancer")
+    )
     if forest is not None and not result.groups:
         raise InputError("--forest draws pools, and --compare alone makes none; add --cancer or --by cancer.")
     text = rendered(result, shape, explain=explain)

@@ -13,6 +13,7 @@ from igfmeta.errors import InputError, check_choice
 from igfmeta.models.bias.selection.model import SelectionModel
 from igfmeta.models.bias.selection.registry import WEIGHTS
 from igfmeta.numerics import Floats
+from igfmeta.plots.by_set import figures_by_set
 from igfmeta.plots.canvas import BLUE, GREY, INK, SMALL
 from igfmeta.plots.charts import LINE, RED, Panel, chart, effect_ticks, label_points, plain_ticks, spread_of
 from igfmeta.plots.funnel_plot import funnel_plot, trim_fill_plot
@@ -259,9 +260,4 @@ def figures(result: BiasResult, plots: Sequence[str]) -> list[tuple[str, Figure]
             f"The plot {others[0]} takes sampling variances as known, which rates pooled from counts (PLO) do not "
             "have; name another --measure, or --plot funnel, which has the sizes of the studies."
         )
-    several = len(result.sets) > 1
-    return [
-        (f"{each.studies.name}-{name}" if several else name, PLOTS[name](each))
-        for each in result.sets
-        for name in chosen
-    ]
+    return figures_by_set(result.sets, chosen, PLOTS)

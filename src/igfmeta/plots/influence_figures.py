@@ -9,10 +9,11 @@ import numpy as np
 
 from igfmeta import formatting as f
 from igfmeta.effects.scales import label_of, transform_of
-from igfmeta.errors import InputError, check_choice
+from igfmeta.errors import InputError
 from igfmeta.models.influence import Influence
 from igfmeta.models.rate_influence import RateInfluence
 from igfmeta.numerics import Floats
+from igfmeta.plots.by_set import figures_by_set
 from igfmeta.plots.canvas import BLUE, GREY, INK, SMALL
 from igfmeta.plots.charts import LINE, RED, Panel, chart, effect_ticks, label_points, plain_ticks, spread_of
 from igfmeta.plots.matplotlib_forest import figure as forest_figure
@@ -266,10 +267,4 @@ PLOTS: dict[str, Callable[[InfluenceOf], Figure]] = {
 
 def figures(result: InfluenceResult, plots: Sequence[str]) -> list[tuple[str, Figure]]:
     """Return the figures that were asked for, named by set (where there are several) and plot."""
-    chosen = [check_choice("plot", name, tuple(PLOTS)) for name in plots]
-    several = len(result.sets) > 1
-    return [
-        (f"{each.studies.name}-{name}" if several else name, PLOTS[name](each))
-        for each in result.sets
-        for name in chosen
-    ]
+    return figures_by_set(result.sets, plots, PLOTS)
