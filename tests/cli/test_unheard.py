@@ -57,6 +57,12 @@ UNHEARD = [
     (("bayes", "--draws", "50", "--chains", "2"), "--draws and --chains say nothing without --mcmc"),
     (("triangulate", "--cores", "1"), "--cores says nothing without --mcmc"),
     (("risk", "--cancer", "prostate", "--seed", "2"), "--seed says nothing without --by cancer"),
+    (
+        ("dose", "--dose-scale", "sd", "--open-ended", "refuse"),
+        "--open-ended says nothing without --dose-scale reported",
+    ),
+    (("dose", "--log-rr", "b", "--se", "s", "--ci-level", "0.9"), "--ci-level says nothing without intervals"),
+    (("diff", "shipped", "shipped", "--all", "--format", "csv"), "--all says nothing without a format for readers"),
     (("risk", "--compare", "--pi", "V"), "--pi says nothing without a pool of ours"),
     (("risk", "--cancer", "prostate", "--explain", "--format", "csv"), "--explain says nothing without a format"),
 ]

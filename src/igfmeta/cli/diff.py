@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from igfmeta.cli.request import several
+from igfmeta.cli.unheard import Needs, refuse_unheard
 from igfmeta.errors import InputError, check_choice
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ SHIPPED = "shipped"
 
 
 def diff(
+    context: typer.Context,
     old: Annotated[
         Path,
         typer.Argument(
@@ -53,6 +55,9 @@ def diff(
     from igfmeta.cli.output import emit
 
     shape = check_choice("--format", output_format, FORMATS)
+    refuse_unheard(
+        context, Needs(("everything",), shape not in ("json", "csv"), "a format for readers; json has it all")
+    )
     emit(_rendered(_compared(old, new, several(by), agent_class, use), shape, everything), output)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from igfmeta.cli.request import several
+from igfmeta.cli.unheard import Needs, refuse_unheard
 from igfmeta.errors import InputError, check_choice
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def _output(text: str, *names: str, metavar: str) -> Any:
 
 
 def dose(
+    context: typer.Context,
     cancer: Annotated[str | None, _data("Cancer, for the evidence.")] = None,
     biomarker: Annotated[str | None, _data("Marker, for the evidence: igf1, igfbp3 ...")] = None,
     subgroup: Annotated[str | None, _data("Subgroup; default: all, or a study's only one.")] = None,
@@ -115,6 +117,11 @@ def dose(
         from igfmeta.plots.canvas import check_suffix
 
         check_suffix(figure)
+    refuse_unheard(
+        context,
+        Needs(("open_ended",), dose_scale == "reported", "--dose-scale reported: normal scores need no doses"),
+        Needs(("ci_level",), log_rr is None, "intervals: --log-rr comes with standard errors"),
+    )
     columns = {
         "study": study, "dose": dose_column, "range_low": range_low, "range_high": range_high, "cases": cases, "n": n,
         "design": type_column, "log_rr": log_rr, "se": se, "rr": rr, "lower": lower, "upper": upper,
