@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import igfmeta as im
+from igfmeta.synthesis.checks import checks_of
 from igfmeta.synthesis.study_sets import sets_of_pool
 
 
@@ -24,6 +25,16 @@ def test_a_pool_is_checked_with_its_own_methods(pooled):
     assert found.sets[0].cumulative.fits.estimate[-1] == pytest.approx(fit.estimate, rel=1e-12)
     rows = im.sensitivity(pooled, variants={"All rows": pooled}).sets[0].choices
     assert [c.estimate for c in rows if c.chosen or c.name == "All rows"] == pytest.approx([fit.estimate] * 2)
+
+
+def test_the_checks_of_rates_are_of_the_pool_that_is_shown():
+    result = im.pool(im.load_evidence(), outcome="orr", measure="PLO", tumor="ewing_sarcoma", by="none")
+    fit = result.answers[0].overall.fit
+    found = checks_of(result.answers[0], origin=result.origin)
+    for own in (found.influence.influence.fit, found.bias.fit, found.sensitivity.fit):
+        numbers = [own.estimate, own.ci_lower, own.ci_upper, own.tau2, own.q]
+        assert numbers == pytest.approx([fit.estimate, fit.ci_lower, fit.ci_upper, fit.tau2, fit.q], rel=1e-9)
+    assert found.influence.cumulative.fits.estimate[-1] == pytest.approx(fit.estimate, rel=1e-9)
 
 
 def test_a_set_knows_the_counts_and_years_of_its_studies(pooled):
