@@ -80,6 +80,7 @@ WRONG = [
     (("bayes", "--mcmc", "--sampler", "stan"), 2, "sampler was 'stan'; accepted are pymc or nutpie"),
     (("bayes", "--figure", "m.html"), 2, "ends in .html; accepted is .svg, .pdf or .png"),
     (("bayes", "--figure-prior", "no/m.svg"), 2, "there is no folder no"),
+    (("bayes", "--by", "class", "--prior", "tumor=half-normal(1)"), 2, "given for tumor, which a model by class alone"),
     (("bayes", "--mods", "~ year", "--by", "class"), 2, "without cells: leave out --by"),
     (("bayes", "--mods", "~ year", "--figure", "m.svg"), 2, "without cells: leave out --figure"),
     (("bayes", "--mods", "~ year", "--prior", "tumor=half-normal(1)"), 2, "the one component is study"),

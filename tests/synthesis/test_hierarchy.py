@@ -21,6 +21,13 @@ def result(evidence):
     return im.hierarchy(evidence, outcome="progression")
 
 
+def test_a_prior_that_the_studies_leave_nothing_to_say_is_remarked_on():
+    evidence = im.load_evidence()
+    found = im.hierarchy(evidence, outcome="os", agent_class="antibody", priors={"class": HalfNormal(0.2)})
+    assert "class" not in [source.name for source in found.sources]
+    assert any("The prior of class says nothing" in remark for remark in found.remarks)
+
+
 def test_every_cell_is_there_empty_ones_included(result):
     classes, tumors = {c.agent_class for c in result.cells}, {c.tumor for c in result.cells}
     assert len(result.cells) == len(classes) * len(tumors)

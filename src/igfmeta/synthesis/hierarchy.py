@@ -45,6 +45,13 @@ def _checked_by(by: str | Sequence[str]) -> tuple[str, ...]:
     return chosen
 
 
+def _refuse_unused(priors: Mapping[str, TauPrior], by: Sequence[str]) -> None:
+    """Refuse priors of components that a model by class or tumour alone does not have."""
+    unused = [name for name in priors if any(part in FACTORS and part not in by for part in name.split(":"))]
+    if unused:
+        raise InputError(f"A prior was given for {listed(unused)}, which a model by {listed(by)} alone does not have.")
+
+
 def _checked_relevant(relevant: float | None, *, rates: bool) -> float:
     if relevant is None:
         return RELEVANT_RATE if rates else RELEVANT_RATIO
@@ -177,6 +184,7 @@ def hierarchy(
     relevant, chosen = _checked_relevant(relevant, rates=rates), checked_priors(priors, rates=rates)
     if len(data.studies) < 2:
         raise NothingToPool(f"{data.question.label}: {len(data.studies)} study; a hierarchy needs two at least.")
+    _refuse_unused(priors or {}, factors)
     layout = _Layout(data, factors)
     made = fitted(
         data,
@@ -216,7 +224,10 @@ def hierarchy(
         draws=len(made.posterior.weights),
         effective_draws=made.posterior.effective_size,
         pareto_k=made.posterior.pareto_k,
-        remarks=tuple(_remarks(made, cells[: layout.n_cells], weighting_of(risk_weights, [data]))),
+        remarks=(
+            *_remarks(made, cells[: layout.n_cells], weighting_of(risk_weights, [data])),
+            *_unasked(priors or {}, made.posterior.names),
+        ),
         origin=evidence.origin,
         fingerprint=evidence.fingerprint,
         keys=tuple(layout.keys),
@@ -251,6 +262,12 @@ def _sources(posterior: CrossedPosterior, priors: dict[str, TauPrior], level: fl
             posterior.names, quantiles.tolist(), shares.tolist(), strict=True
         )
     )
+
+
+def _unasked(priors: Mapping[str, TauPrior], names: Sequence[str]) -> list[str]:
+    """Return a sentence on priors of components that the studies leave out, all being of one class or tumour."""
+    unused = [name for name in priors if name not in names]
+    return [f"The prior of {' and of '.join(unused)} says nothing: the studies have one level of it."] if unused else []
 
 
 def _remarks(made: Fitted, cells: Sequence[Cell], weights: Sequence[str]) -> list[str]:
