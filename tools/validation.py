@@ -591,11 +591,14 @@ WHY = """
 - **Selection models.** R's optimizers stop short: each of our log likelihoods of step and beta functions is the higher.
   Of the half-normal, logistic and power functions ours are lower in the seventh digit or later: metafor's integrals
   carry that error, ours are held to 1e-8 against adaptive integration. metafor's standard error of the half-normal
-  model (0.0929) comes from differences of those integrals and is 5 % too small; the information gives 0.0972.
+  model (0.0929) comes from differences of those integrals and is 5 % too small; the information gives 0.0972. Of 106
+  further models the log-likelihoods of 81 are the same to 1e-5, 23 of ours are higher, and 2 lower by that error: the
+  power function with precision on 30 simulated studies has -3.51906 by the definition and here, -3.51494 in metafor.
 - **Orwin's fail-safe number** is from the weighted mean, as in metafor 5; metafor 3 took the plain mean. Both are
   given.
 - **rma.mv** stops when its optimizer no longer gains 1e-10 or so of likelihood, which leaves variances 1e-8 to 1e-6
-  off, and more where one is 0; ours is never the lower likelihood, and its slope at the maximum is below 1e-8.
+  off, and more where one is 0; ours is never the lower likelihood, and its slope at the maximum is below 1e-8. 133 fits
+  of nested, crossed and CS, HCS, UN, DIAG, ID, AR and HAR models to 13 data sets have its likelihood to 1e-6.
 - **Location-scale models.** R's BFGS stops at a slope of the likelihood near 1e-6, which leaves 5 or 6 digits of the
   coefficients; ours are by Newton's method to a slope below 1e-9, and the likelihood is not the lower one.
 - **Kenward-Roger in meta-regression** has no counterpart in metafor; it is held to the formulas of the paper with

@@ -111,3 +111,15 @@ def test_masks_must_fit():
         pool([0.1, 0.2], [0.1, 0.1], mask=[[1, 0]])
     with pytest.raises(InputError, match="mask has shape"):
         pool([0.1, 0.2], [0.1, 0.1], mask=[[True, False, True]])
+
+
+def test_a_hartung_knapp_interval_that_is_narrower_than_the_normal_one_says_so():
+    alike = [0.10, 0.11, 0.12], [0.04, 0.05, 0.06]
+    said = "narrower than the normal one"
+    found, normal = pool_one(*alike), pool_one(*alike, ci="z")
+    assert found.ci_upper - found.ci_lower < normal.ci_upper - normal.ci_lower
+    assert any(said in remark for remark in found.remarks)
+    for options in ({"ci": "HK-floor"}, {"ci": "z"}):
+        assert not any(said in remark for remark in pool_one(*alike, **options).remarks)
+    apart = [0.10, 0.11, 0.52], [0.04, 0.05, 0.06]
+    assert not any(said in remark for remark in pool_one(*apart).remarks)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from igfmeta.errors import NothingToPool
 from igfmeta.models.count_kernels import Kernel
-from igfmeta.models.mixed_likelihood import GRID, LARGEST, SCOUTS
+from igfmeta.models.mixed_likelihood import CAREFUL, GRID, LARGEST, SCOUTS
 from igfmeta.models.newton import climb
 from igfmeta.models.normal_mixing import contributions
 from igfmeta.numerics import Floats
@@ -112,7 +112,10 @@ def count_regression(kernel: Kernel, design: Floats) -> CountRegression:
     """
     start = np.zeros((1, design.shape[1]))
     first, _ = _ridge(kernel, design, np.zeros(1), start)
-    beta, curve = _ridge(kernel, design, GRID, np.repeat(first, len(GRID), axis=0), SCOUTS)
+    at_each = np.repeat(first, len(GRID), axis=0)
+    beta, curve = _ridge(kernel, design, GRID, at_each, SCOUTS)
+    if curve.t[-1] > 0:  # few nodes may see a slope there that is none
+        beta, curve = _ridge(kernel, design, GRID, at_each, CAREFUL)
     _refuse_if_flat(curve.beta_beta[0])
     maxima = [(0.0, beta[0], True)] if curve.t[0] <= 0 else []
     maxima += [(LARGEST, beta[-1], False)] if curve.t[-1] > 0 else []

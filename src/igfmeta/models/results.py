@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from igfmeta.errors import NothingToPool
-from igfmeta.numerics import Floats, Mask
+from igfmeta.numerics import Floats, Mask, t_quantile
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,7 +220,7 @@ class PooledBatch:
             pi=self.pi,
             tau2_ci=self.tau2_ci,
             level=self.level,
-            remarks=tuple(_remarks(k, values, self.ci, self.pi)),
+            remarks=tuple(_remarks(k, values, self.ci, self.pi, self.level)),
         )
 
 
@@ -235,7 +235,7 @@ def _plain(value: Any) -> Any:
     return float(value) if np.isfinite(value) else None
 
 
-def _remarks(k: int, values: dict[str, Any], ci: str, pi: str) -> list[str]:
+def _remarks(k: int, values: dict[str, Any], ci: str, pi: str, level: float) -> list[str]:
     remarks = []
     if k == 1:
         remarks.append("One study: its own normal interval is shown; heterogeneity and prediction cannot be estimated.")
@@ -243,6 +243,10 @@ def _remarks(k: int, values: dict[str, Any], ci: str, pi: str) -> list[str]:
         remarks.append(f"The prediction interval {pi} has no degree of freedom left with {k} studies.")
     if k > 1 and ci == "HK" and values["q"] == 0:
         remarks.append("The effects are identical: the Hartung-Knapp factor q, which would be 0, is taken as 1.")
+    if k > 1 and ci == "HK" and _narrower(k, values, level):
+        remarks.append(
+            "The effects are so alike that the Hartung-Knapp interval is narrower than the normal one; HK-floor is not."
+        )
     if values["multimodal"]:
         remarks.append("The likelihood of tau2 has more than one maximum; the highest was taken.")
     if not values["converged"]:
@@ -250,3 +254,15 @@ def _remarks(k: int, values: dict[str, Any], ci: str, pi: str) -> list[str]:
     if k > 1 and values["tau2_ci_upper"] == 0:
         remarks.append("The effects differ less than chance alone would make them: both limits of tau2 are 0.")
     return remarks
+
+
+def _narrower(k: int, values: dict[str, Any], level: float) -> bool:
+    """Return whether tau2 is 0 and the Hartung-Knapp interval narrower than the normal one: t sqrt(q) < z.
+
+    Where tau2 is 0 its factor is q = Q/(k - 1).
+    """
+    q = values["q"] / (k - 1)
+    if values["tau2"] != 0 or q <= 0:
+        return False
+    z = float(t_quantile(0.5 + level / 2, np.inf))
+    return float(t_quantile(0.5 + level / 2, values["df"])) * float(np.sqrt(q)) < z
