@@ -245,7 +245,7 @@ def test_a_fault_of_ours_is_told_apart_and_debug_shows_where(tmp_path):
     code = (
         "import sys, igfmeta.evidence.load as load\n"
         "def broken(*a, **k): raise RuntimeError('boom')\n"
-        "load.read_table = broken\n"
+        "load.table_of_bytes = broken\n"
         "from igfmeta.cli.app import main\n"
         "sys.argv = ['igfmeta', *sys.argv[1:]]\nmain()\n"
     )

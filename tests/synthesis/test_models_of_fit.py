@@ -136,6 +136,25 @@ def test_a_set_of_studies_without_an_answer_is_a_row_with_its_reason(model, reas
     assert "no finite effect" in result._repr_html_()
 
 
+def test_a_group_in_which_no_arm_varies_has_no_standard_error_and_is_in_no_test():
+    table = SPARSE.assign(a=[0, 0, 2, 3, 4], c=[0, 0, 9, 0, 2])
+    result = im.fit_with("mh", table, **TWO_ARMS, measure="RD", subgroup="group")
+    payload = _payload(result)
+    assert (payload["subgroups"][0]["estimate"], payload["subgroups"][0]["se"]) == (0, 0)
+    assert payload["between_groups"]["df"] == 1
+    notes = " ".join(of_fit.tables(result)[2].notes)
+    assert "(without x)" in notes
+    assert "x: No arm varies" in notes
+
+
+@pytest.mark.parametrize("model", ["mh", "peto", "glmm", "logistic", "firth", "beta-binomial"])
+def test_one_study_alone_is_pooled_without_a_warning(model):
+    measure = {} if model in ("peto", "firth") else {"measure": "OR"}
+    result = im.fit_with(model, COUNTS.iloc[:1], **TWO_ARMS, **measure, leave_one_out=True, subgroup="group")
+    assert result.subgroups.q_between is None
+    assert result.leave_one_out[0].fit.estimate is None
+
+
 def test_one_study_without_itself_is_no_study():
     result = im.fit_with("peto", COUNTS.iloc[:1], **TWO_ARMS, leave_one_out=True)
     assert result.leave_one_out[0].fit.remarks == ("No study is left.",)

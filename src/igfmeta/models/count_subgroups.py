@@ -72,7 +72,7 @@ def subgroup_counts(
     if tau2 == "common":
         return _with_one_variance(model, studies, levels, mask, options)
     fits = tuple(found.fit for found in fit_counts(model, studies, mask, **options))
-    known = [fit for fit in fits if fit.estimate is not None]
+    known = [fit for fit in fits if fit.estimate is not None and fit.se > 0]
     q, df, p = None, 0, None
     if len(known) > 1:
         q, df, p = between_groups([fit.estimate for fit in known], [fit.se**2 for fit in known])

@@ -22,7 +22,7 @@ from igfmeta.models.results import Pooled
 from igfmeta.numerics import Floats, Mask, chi2_upper, t_quantile, t_two_sided
 
 #: Studies whose likelihoods are on the grid at once.
-CHUNK = 5_000
+CHUNK = 2_000
 
 #: z, t: theta -+ quantile x standard error, normal or with k - 1 degrees of freedom; PL: profile likelihood.
 GLMM_CI = ("z", "t", "PL")

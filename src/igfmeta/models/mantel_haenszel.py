@@ -113,6 +113,8 @@ ESTIMATES: dict[str, Callable[[Floats, Floats, Floats, Floats, Mask], Common]] =
     "IRD": rate_difference,
 }
 
+NO_SPREAD = "No arm varies (no event, or an event in everybody): the standard error is 0, the interval says nothing."
+
 _WORDS = {"OR": "odds ratio", "RR": "risk ratio", "IRR": "rate ratio"}
 
 
@@ -200,6 +202,7 @@ def _one(measure: str, estimate: float, se: float, weights: Floats, *, q: float,
         method="MH",
         ci="z",
         level=level,
+        remarks=() if se > 0 else (NO_SPREAD,),
     )
 
 

@@ -84,30 +84,31 @@ def _fallen(
 
 @dataclass(frozen=True, eq=False)
 class _Curve:
-    """theta as a function of tau2 for each data set, on the grid: shape (batch, grid) each."""
+    """theta as a function of tau2 for each data set, on a grid of shape (grid,): shape (batch, grid) each."""
 
+    grid: Floats
     theta: Floats
     value: Floats
     slope: Floats
     curvature: Floats
 
 
-def _ridge(data: DataSets, rows: Index, start: Floats, nodes: int) -> _Curve:
-    """Return theta(tau2) of data sets `rows` on the grid."""
-    n, g = len(rows), len(GRID)
-    theta, found = _centre(data, np.repeat(rows, g), np.tile(GRID, n), np.repeat(start, g), nodes)
+def _ridge(data: DataSets, rows: Index, start: Floats, nodes: int, grid: Floats) -> _Curve:
+    """Return theta(tau2) of data sets `rows` on a grid."""
+    n, g = len(rows), len(grid)
+    theta, found = _centre(data, np.repeat(rows, g), np.tile(grid, n), np.repeat(start, g), nodes)
     parts = (theta, found.value, found.t, found.theta_theta)
-    return _Curve(*(part.reshape(n, g) for part in parts))
+    return _Curve(grid, *(part.reshape(n, g) for part in parts))
 
 
-def _profile(data: DataSets, start: Floats) -> _Curve:
-    """Return theta(tau2) of every data set on the grid."""
-    curve = _ridge(data, np.arange(len(data)), start, SCOUTS)
-    rising = np.flatnonzero(curve.slope[:, -1] > 0)
+def _profile(data: DataSets, start: Floats, grid: Floats = GRID) -> _Curve:
+    """Return theta(tau2) of every data set on a grid."""
+    curve = _ridge(data, np.arange(len(data)), start, SCOUTS, grid)
+    rising = np.flatnonzero((curve.slope[:, -1] > 0) & (len(grid) > 1))
     if len(rising):
-        again = _ridge(data, rising, start[rising], CAREFUL)
-        for scouted, seen in zip(curve.__dict__.values(), again.__dict__.values(), strict=True):
-            scouted[rising] = seen
+        again = _ridge(data, rising, start[rising], CAREFUL, grid)
+        for name in ("theta", "value", "slope", "curvature"):
+            getattr(curve, name)[rising] = getattr(again, name)
     return curve
 
 
@@ -162,12 +163,12 @@ def _tau2_limits(data: DataSets, theta: Floats, t: Floats, value: Floats, curve:
 
 def _theta_limit(data: DataSets, curve: _Curve, target: Floats, side: float, nodes: int) -> Floats:
     """Return the profile-likelihood limit of theta on one side: the outermost of the limits at each tau2."""
-    n, g = len(data), len(GRID)
+    n, g = curve.value.shape
     reached = curve.value > target[:, None]
     height = np.where(reached, curve.value - target[:, None], 1.0)
     start = curve.theta + side * np.sqrt(2 * height / np.maximum(-curve.curvature, FLAT))
     rows, at = np.nonzero(reached)
-    ends, found = _fallen(data, rows, GRID[at], start[rows, at], target[rows], SCOUTS)
+    ends, found = _fallen(data, rows, curve.grid[at], start[rows, at], target[rows], SCOUTS)
     theta, slope = np.full((n, g), np.nan), np.full((n, g), np.nan)
     theta[rows, at], slope[rows, at] = ends, found.t
     outermost = np.where(reached, side * theta, -np.inf).max(axis=1) * side
@@ -184,7 +185,7 @@ def _theta_limit(data: DataSets, curve: _Curve, target: Floats, side: float, nod
         for o, value in zip(owner, guess, strict=True):
             outermost[o] = side * max(side * outermost[o], side * value)
     # An end that still moves outward at the largest tau2 is no end.
-    open_end = reached[:, -1] & (np.where(reached[:, -1], slope[:, -1], -1.0) > 0)
+    open_end = (g > 1) & reached[:, -1] & (np.where(reached[:, -1], slope[:, -1], -1.0) > 0)
     return np.where(open_end, side * np.inf, outermost)
 
 
@@ -234,7 +235,8 @@ def maximize(data: DataSets, start: Floats, *, level: float, common: bool = Fals
     n, rows = len(data), np.arange(len(data))
     theta0, at_zero = _centre(data, rows, np.zeros(n), start, NODES)
     single = common | (data.size < 2)
-    curve = _profile(data, theta0)
+    # Held at 0, tau2 needs no scan.
+    curve = _profile(data, theta0, GRID[:1] if single.all() else GRID)
     owner, thetas, ts, ended = _maxima(data, curve)
     height = data.at(owner, thetas, ts, NODES).value
     theta, t, converged = theta0.copy(), np.zeros(n), np.ones(n, dtype=bool)
@@ -258,8 +260,8 @@ def maximize(data: DataSets, start: Floats, *, level: float, common: bool = Fals
     fall = _half_quantile(level)
     if profile:
         target = best.value - fall
-        held = np.where(single[:, None] & (GRID > 0), -np.inf, curve.value)
-        shown = _Curve(curve.theta, held, curve.slope, curve.curvature)
+        held = np.where(single[:, None] & (curve.grid > 0), -np.inf, curve.value)
+        shown = _Curve(curve.grid, curve.theta, held, curve.slope, curve.curvature)
         limits[0], limits[1] = (_theta_limit(data, shown, target, side, nodes) for side in (-1.0, 1.0))
     if not single.all():
         limits[2], limits[3] = _tau2_limits(data, theta, t, best.value, curve, fall, nodes)

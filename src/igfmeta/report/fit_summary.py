@@ -160,7 +160,7 @@ def _between(result: FitResult, groups: SubgroupFit) -> str:
         df, p = groups.q_between_df, f.p_value(groups.p_between)
         compared = f"Between groups: {TESTS[groups.test]} = {f.number(groups.q_between)}, df = {df}, {p}"
         fits = zip(groups.levels, groups.fits, strict=True)
-        absent = [level for level, fit in fits if fit.estimate is None and groups.test != "LR"]
+        absent = [level for level, fit in fits if groups.test != "LR" and (fit.estimate is None or fit.se == 0)]
         compared += f" (without {', '.join(absent)})" if absent else ""
     variance = BETWEEN_STUDIES.get(result.model)
     return f"{compared}; {variance} of the groups: {groups.tau2}" if variance else compared
@@ -170,7 +170,7 @@ def _unanswered(fits: Iterable[tuple[str, Pooled]]) -> tuple[str, ...]:
     """Return why rows have no answer, or none to rely on; a reason that several share is said once."""
     labels: dict[str, list[str]] = {}
     for label, fit in fits:
-        doubtful = fit.estimate is None or not fit.converged
+        doubtful = fit.estimate is None or fit.se == 0 or not fit.converged
         for remark in fit.remarks if doubtful else ():
             labels.setdefault(remark, []).append(label)
     return tuple(f"{', '.join(each)}: {remark}" for remark, each in labels.items())

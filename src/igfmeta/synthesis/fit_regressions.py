@@ -151,7 +151,10 @@ def _by_statsmodels(studies: CountStudies, level: float) -> CountFit:
 
 def _generalized_linear(measure: str, x1: Floats, size1: Floats, x2: Floats, size2: Floats) -> Any:
     """Return statsmodels' fit: intercepts by study and the effect last."""
+    import warnings
+
     import statsmodels.api as sm
+    from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
 
     k = len(x1)
     design = np.vstack([np.hstack([np.eye(k), np.ones((k, 1))]), np.hstack([np.eye(k), np.zeros((k, 1))])])
@@ -162,7 +165,11 @@ def _generalized_linear(measure: str, x1: Floats, size1: Floats, x2: Floats, siz
     else:
         model = sm.GLM(x, design, family=sm.families.Poisson(), offset=np.log(size))
         start = np.log((x1 + x2 + 0.5) / (size1 + size2))
-    fitted = model.fit(start_params=np.append(start, 0.0), maxiter=200, tol=1e-13)
+    with warnings.catch_warnings():
+        # One study is fitted perfectly and leaves the scale, which is not used, no degree of freedom.
+        warnings.simplefilter("ignore", PerfectSeparationWarning)
+        warnings.filterwarnings("ignore", message="divide by zero", category=RuntimeWarning)
+        fitted = model.fit(start_params=np.append(start, 0.0), maxiter=200, tol=1e-13)
     if not fitted.converged:
         raise InputError("statsmodels' regression did not converge; --model glmm --method CE fits the same effect.")
     return fitted
