@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from coverage_scenarios import signed
 from coverage_themes import THEMES
 
 #: Shares further than this from what they ought to be are marked, in percent points.
@@ -24,7 +25,7 @@ def _entry(count: dict[str, Any] | None, quantity: str, level: float, alpha: flo
     if count is None or "se" not in count:
         return ""
     if "bias" in count:
-        text = f"{count['bias']:+.3f}"
+        text = signed(count["bias"], 3)
         return f"**{text}**" if abs(count["bias"]) > max(0.05, 3 * count["se"]) else text
     is_test = quantity.startswith("size")
     return _marked(count["share"], count["n"], nominal=alpha if is_test else level, above_is_bad=is_test)

@@ -163,6 +163,15 @@ def said(cells: list[dict[str, Any]], quantity: str, *methods: str, **where: Any
     return spread(f"{low:.1f}", f"{high:.1f}") + " %"
 
 
+def signed(value: float, digits: int = 2) -> str:
+    """Return a number with its sign; nothing is +0.
+
+    >>> signed(-0.001), signed(-0.012, 3)
+    ('+0.00', '-0.012')
+    """
+    return f"{round(value, digits) + 0.0:+.{digits}f}"
+
+
 def spread(low: str, high: str) -> str:
     """Return two numbers as a range, or one where they are equal."""
     return low if low == high else f"{low} to {high}"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from types import ModuleType
 
+import coverage_bias
 import coverage_multilevel
 import coverage_pools
+import coverage_rates
 import coverage_regression
 import coverage_robust
+import coverage_tables
 from coverage_scenarios import Scenario
 
 THEMES: dict[str, ModuleType] = {
@@ -15,6 +18,9 @@ THEMES: dict[str, ModuleType] = {
     "regression": coverage_regression,
     "robust": coverage_robust,
     "multilevel": coverage_multilevel,
+    "rates": coverage_rates,
+    "tables": coverage_tables,
+    "bias": coverage_bias,
 }
 SCENARIOS: list[Scenario] = [each for module in THEMES.values() for each in module.SCENARIOS]
 

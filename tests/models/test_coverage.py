@@ -256,3 +256,116 @@ def test_profile_likelihood_intervals_of_variances_hold():
     for name in ("variance between studies", "variance within studies"):
         for count in counts("multilevel", "profile-likelihood interval", name).values():
             assert count["share"] > 0.91
+
+
+# Rates of single arms
+
+LOGIT = "interval of the logit"
+
+
+def test_corrected_logits_are_biased_at_low_rates_and_their_intervals_fall_with_more_studies():
+    corrected = counts("rates", "bias of the logit", "logits, REML", rate=0.05)
+    mixed = counts("rates", "bias of the logit", "GLMM", rate=0.05)
+    assert all(corrected[at]["bias"] > 0.1 > abs(mixed[at]["bias"]) for at in mixed)
+    held = [shares("rates", LOGIT, "logits, DL z", rate=0.05, tau2=0.3, k=k) for k in (5, 10, 20)]
+    assert max(held[2].values()) < 0.6 < min(held[1].values()) < min(held[0].values()) < 0.9
+    assert min(shares("rates", LOGIT, "GLMM z", k=20).values()) > 0.93
+
+
+def test_normal_intervals_of_the_binomial_model_are_short_with_five_studies_and_t_is_not():
+    assert max(shares("rates", LOGIT, "GLMM z", tau2=0.3, k=5).values()) < 0.93
+    assert min(shares("rates", LOGIT, "GLMM t").values()) > 0.94
+    profiled, normal = (shares("rates", LOGIT, name, tau2=0.3, k=5) for name in ("GLMM PL", "GLMM z"))
+    assert all(profiled[at] > normal[at] + 0.02 for at in normal)
+
+
+def test_intervals_of_tau2_from_counts_are_somewhat_short_with_few_studies():
+    assert min(shares("rates", "interval of tau2", "GLMM PL").values()) > 0.89
+    assert min(shares("rates", "interval of tau2", "GLMM PL", tau2=0.0).values()) > 0.96
+
+
+# Sparse tables
+
+ODDS = "interval of the log odds ratio"
+RARE = "0.2 to 1 %"
+
+
+def biases(method, **where):
+    return {at: each["bias"] for at, each in counts("tables", "bias of the log odds ratio", method, **where).items()}
+
+
+def test_with_one_odds_ratio_sums_penalties_and_the_exact_model_keep_their_level():
+    for method in ("MH", "Firth PL", "CM.EL z", "CM.EL PL", "UM.FS z"):
+        assert min(shares("tables", ODDS, method, tau2=0.0).values()) > 0.93, method
+
+
+def test_what_assumes_one_odds_ratio_falls_short_under_heterogeneity_and_mixed_models_do_not():
+    for method in ("MH", "Peto", "Firth PL"):
+        assert max(shares("tables", ODDS, method, risk="10 to 40 %").values()) < 0.88, method
+    for method in ("CM.EL t", "UM.FS t"):
+        assert min(shares("tables", ODDS, method, tau2=0.2).values()) > 0.90, method
+
+
+def test_peto_is_biased_where_an_effect_meets_unequal_arms():
+    assert max(biases("Peto", arms="4:1").values()) < -0.3
+    assert max(shares("tables", ODDS, "Peto", arms="4:1").values()) < 0.75
+    assert max(abs(bias) for bias in biases("CM.EL", arms="4:1").values()) < 0.1
+
+
+def test_corrected_log_odds_ratios_are_pulled_to_no_effect_the_more_the_rarer_the_events():
+    """An odds ratio of 0.5 in equal arms; a positive bias is one towards 1."""
+    rare, some_events = (biases("IV REML", risk=risk, odds=0.5, k=10, tau2=0.0) for risk in (RARE, "1 to 5 %"))
+    assert min(rare.values()) > 0.2 > min(some_events.values()) > 0.08
+    assert all(abs(bias) < 0.08 for bias in biases("MH", risk="1 to 5 %", arms="1:1", tau2=0.0).values())
+
+
+def test_the_more_studies_with_rare_events_the_less_corrected_log_odds_ratios_hold():
+    held = [shares("tables", ODDS, "IV, REML HK", risk="1 to 5 %", tau2=0.2, k=k) for k in (5, 10, 20)]
+    assert max(held[2].values()) < 0.86 < min(held[1].values()) < min(held[0].values())
+
+
+def test_the_binomial_approximation_is_for_rare_events_only():
+    common, exact = (biases(name, risk="10 to 40 %") for name in ("CM.AL", "CM.EL"))
+    assert all(common[at] > 0.1 and abs(exact[at]) < 0.05 for at in common)
+    assert max(shares("tables", ODDS, "CM.AL z", risk="10 to 40 %").values()) < 0.9
+
+
+# Small-study effects
+
+SIZE, LRT = "size of the test", "size of the likelihood-ratio test"
+
+
+def test_tests_of_asymmetry_keep_their_level_on_symmetrical_funnels_unless_they_ignore_dispersion():
+    part = "Tests on effects"
+    for name in ("egger", "thompson-sharp", "egger-mixed", "begg"):
+        assert max(shares("bias", SIZE, name, part).values()) < 0.11, name
+    assert min(shares("bias", SIZE, "egger-common", part, tau2=0.1).values()) > 0.1
+    assert all(near(each, 0.05) for each in counts("bias", SIZE, "egger-common", part, tau2=0.0).values())
+
+
+def test_on_odds_ratios_far_from_one_egger_cries_wolf_and_the_tests_made_for_them_less():
+    part = "Tests on odds ratios"
+    egger = shares("bias", SIZE, "egger", part, odds=0.25)
+    for name in ("harbord", "peters"):
+        own = shares("bias", SIZE, name, part, odds=0.25)
+        assert all(own[at] < egger[at] for at in egger), name
+        assert max(shares("bias", SIZE, name, part, odds=1.0).values()) < 0.08, name
+
+
+def test_likelihood_ratio_tests_of_selection_are_near_their_level():
+    for name in ("step at 0.025", "steps at 0.025, 0.5", "half-normal"):
+        assert max(shares("bias", LRT, name).values()) < 0.12, name
+
+
+def test_under_selection_the_pool_is_biased_and_the_right_selection_model_is_not():
+    def bias(method, **where):
+        return [each["bias"] for each in counts("bias", "bias of the mean", method, **where).values()]
+
+    assert min(bias("REML, Hartung-Knapp", selection="strong")) > 0.05
+    assert max(abs(each) for each in bias("REML, Hartung-Knapp", selection="none")) < 0.02
+    pooled, model = (bias(name, selection="strong") for name in ("REML, Hartung-Knapp", "step selection model"))
+    assert all(abs(own) < other / 2 for own, other in zip(model, pooled, strict=True))
+
+
+def test_with_heterogeneity_pet_peese_does_not_hold_its_level_with_or_without_selection():
+    assert max(shares("bias", MULTI, "PET-PEESE", tau2=0.1).values()) < 0.92
