@@ -11,7 +11,6 @@ checks what it accepted by other means. Every input has its own child of one see
 from __future__ import annotations
 
 import argparse
-import contextlib
 import csv
 import io
 import json
@@ -35,9 +34,12 @@ import pandas as pd  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from fuzz_inputs import ODD, Target, mutated, table  # noqa: E402
+import fuzz_commands  # noqa: E402
+import fuzz_files  # noqa: E402
+import fuzz_imports  # noqa: E402
+from fuzz_commands import call, try_call  # noqa: E402
+from fuzz_inputs import EFFECTS, Target, protocol, some_evidence, table  # noqa: E402
 
-from igfmeta.cli import app as command_line  # noqa: E402
 from igfmeta.errors import IgfmetaError, InputError  # noqa: E402
 from igfmeta.evidence import load_evidence  # noqa: E402
 from igfmeta.evidence.columns import read_columns  # noqa: E402
@@ -48,7 +50,6 @@ from igfmeta.synthesis.methods import Methods  # noqa: E402
 from igfmeta.synthesis.pooling import pool  # noqa: E402
 from igfmeta.synthesis.protocol_files import read_protocol  # noqa: E402
 
-ROOT = Path(__file__).parents[1]
 RECORD = Path(__file__).with_name("fuzz.json")
 SEED, SECONDS = 20261125, 60
 
@@ -59,9 +60,6 @@ class Hang(BaseException):
 
 def _alarm(_number: int, _frame: Any) -> None:
     raise Hang
-
-
-EFFECTS = [["study", "gene", "yi", "vi"], *([f"S{i}", "ab"[i % 2], f"{0.1 * i - 0.3:.2f}", "0.04"] for i in range(6))]
 
 
 def try_columns(data: bytes, folder: Path) -> None:
@@ -88,12 +86,6 @@ def try_columns(data: bytes, folder: Path) -> None:
     assert [stream.groups[i] for i in stream.group] == [each or "(blank)" for each in whole["gene"]]
 
 
-def _some_evidence() -> list[list[str]]:
-    with (ROOT / "data" / "trials.csv").open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.reader(stream))
-    return [rows[0], *rows[1:60:12]]
-
-
 def try_evidence(data: bytes, folder: Path) -> None:
     """What is accepted must be in order: limits about the estimate, events among patients, names once."""
     path = folder / "trials.csv"
@@ -118,21 +110,6 @@ NUMBERS = (
     "estimate", "ci_low", "ci_high", "p_value", "events_exp", "n_exp", "events_ctl", "n_ctl", "percent_exp",
     "percent_ctl", "median_exp", "median_ctl",
 )  # fmt: skip
-
-PROTOCOL_TEXTS = [path.read_bytes() for path in sorted((ROOT / "analyses").glob("*.toml"))]
-
-
-def protocol(rng: random.Random) -> bytes:
-    """Return a shipped protocol with changes: of bytes, or of the value of a key."""
-    text = rng.choice(PROTOCOL_TEXTS)
-    if rng.random() < 0.5:
-        return mutated(text, rng)
-    lines = text.split(b"\n")
-    at = rng.randrange(len(lines))
-    key, equals, _ = lines[at].partition(b"=")
-    odd = rng.choice(ODD).encode("utf-8", "surrogatepass")
-    lines[at] = key + equals + rng.choice((odd, b'"' + odd + b'"', b"[" + odd + b"]", b"{}", b"1979-05-27", b"true"))
-    return b"\n".join(lines)
 
 
 def try_protocol(data: bytes, folder: Path) -> None:
@@ -287,110 +264,17 @@ def try_pools(made: tuple[bytes, dict[str, Any]], folder: Path) -> None:
                 assert posterior.ci_lower <= posterior.mu_median <= posterior.ci_upper
 
 
-#: Base calls of the command line, and the commands whose options are mixed in.
-CALLS: tuple[list[str], ...] = (
-    ["fit", "--data", "{effects}", "--yi", "yi", "--vi", "vi"],
-    ["fit", "--data", "{effects}", "--yi", "yi", "--vi", "vi", "--batch", "gene"],
-    *3 * (["fit", "--data", "{broken}", "--yi", "yi", "--vi", "vi"],),
-    ["influence", "--data", "{effects}", "--yi", "yi", "--vi", "vi"],
-    ["bias", "--data", "{effects}", "--yi", "yi", "--vi", "vi", "--force"],
-    ["sensitivity", "--data", "{effects}", "--yi", "yi", "--vi", "vi"],
-    ["pool", "--class", "antibody"],
-    ["pool", "--data", "{broken}"],
-    ["forest", "--class", "antibody", "--outcome", "os"],
-    ["risk", "--cancer", "prostate"],
-    ["evidence", "list"],
-    ["evidence", "show", "fuchs2015"],
-    ["protocol", "check", "{protocol}"],
-    ["protocol", "list"],
-    ["dose", "--data", "{broken}"],
-    *2 * (["fit", "--data", "{broken}", "--yi", "yi", "--vi", "vi", "--study", "study", "--subgroup", "gene"],),
-    ["km", "{broken}", "--at-risk", "{effects}"],
-)
-
-#: Options that sample, write, open a browser or start workers are left out; what is fuzzed is what is read.
-_LEFT_OUT = {
-    "mcmc", "save", "output", "forest", "figure", "figure_prior", "jobs", "backend", "scheduler", "gosh", "bayes",
-    "prior",
-    "study_effects", "permute", "debug", "help",
-}  # fmt: skip
-
-VALUES = (
-    *ODD, "REML", "dl", "HK", "KR", "CE", "PM", "OR", "RR", "PLO", "log",
-    "identity", "none", "all", "0.95", "0.5", "yi", "vi",
-    "study", "gene", "os", "pfs", "orr", "os,pfs", "antibody", "tki", "nsclc", "class", "tumor", "2014",
-    "2015-2010", "json",
-    "csv", "markdown", "html", "table", "jsonl", "random", "mh", "peto", "glmm", "year", "precision",
-    "half-normal(0.5)",
-    "half-normal(-1)", "~ 1 | study", "~ gene", "~ __import__('os').system('true')",
-)  # fmt: skip
-
-
-def _options(words: list[str]) -> list[tuple[str, bool]]:
-    """Return the options of a command, and whether each takes a value."""
-    import typer.main
-
-    found: Any = typer.main.get_command(command_line.app)
-    for word in words:
-        if word in getattr(found, "commands", {}):
-            found = found.commands[word]
-    return [
-        (p.opts[0], not getattr(p, "is_flag", False))
-        for p in found.params
-        if p.opts[0].startswith("-") and p.name not in _LEFT_OUT
-    ]
-
-
-_KNOWN: dict[str, list[tuple[str, bool]]] = {}
-
-
-def call(rng: random.Random) -> tuple[list[str], bytes, bytes]:
-    """Return arguments with up to three options set at random, a broken table and a broken protocol."""
-    base = list(rng.choice(CALLS))
-    known = _KNOWN.setdefault(" ".join(base[:2]), _options(base))
-    for _ in range(rng.choice((0, 1, 1, 2, 3))):
-        kind = rng.random()
-        if kind < 0.8 and known:
-            name, valued = rng.choice(known)
-            base += [name, rng.choice(VALUES)] if valued else [name]
-        elif kind < 0.9:
-            base.append(rng.choice(VALUES))
-        elif len(base) > 1:
-            del base[rng.randrange(1, len(base))]
-    return [each.replace("\x00", "") for each in base], table(EFFECTS)(rng), protocol(rng)
-
-
-def try_call(made: tuple[list[str], bytes, bytes], folder: Path) -> None:
-    """The command line answers, or refuses by a sentence; never a traceback, never a control character."""
-    arguments, broken, toml = made
-    places = {"effects": folder / "effects.csv", "broken": folder / "broken.csv", "protocol": folder / "p.toml"}
-    places["effects"].write_text("\n".join(map(",".join, EFFECTS)) + "\n", encoding="utf-8")
-    places["broken"].write_bytes(broken)
-    places["protocol"].write_bytes(toml)
-    words = [str(places[word[1:-1]]) if word.startswith("{") and word[1:-1] in places else word for word in arguments]
-    out, err = io.StringIO(), io.StringIO()
-    before = sys.argv
-    sys.argv = ["igfmeta", *words]
-    try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            status = command_line._run()
-    finally:
-        sys.argv = before
-    assert status in (0, 2, 3), f"exit status {status}"
-    assert status == 0 or (out.getvalue() + err.getvalue()).strip(), f"exit status {status} without a word"
-    assert "Traceback" not in err.getvalue()
-    assert "\x1b[31m" not in out.getvalue(), "a terminal escape of the input was printed"
-    if status:
-        raise IgfmetaError(err.getvalue())
-
-
 TARGETS = {
     "tables, whole and streamed": Target(65_000, table(EFFECTS), try_columns),
-    "evidence": Target(15_000, table(_some_evidence()), try_evidence),
+    "evidence": Target(15_000, table(some_evidence()), try_evidence),
     "protocols": Target(25_000, protocol, try_protocol),
     "command line": Target(2_500, call, try_call),
     "valid tables, pooled": Target(10_000, valid_table, try_pool),
     "valid evidence, pooled": Target(10_000, valid_evidence, try_pools),
+    # Seeds go by position: new targets come last.
+    **fuzz_imports.TARGETS,
+    **fuzz_files.TARGETS,
+    **fuzz_commands.TARGETS,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import random
@@ -10,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+ROOT = Path(__file__).parents[1]
 
 #: What cells, lines and values are replaced by.
 ODD = (
@@ -74,6 +77,41 @@ def table(rows: list[list[str]]) -> Callable[[random.Random], bytes]:
     return make
 
 
+def numbers(rows: list[list[str]]) -> Callable[[random.Random], bytes]:
+    """Return what makes a table of a good one that is broken, or whose numbers are others, likely or not."""
+    breaks = table(rows)
+
+    def make(rng: random.Random) -> bytes:
+        if rng.random() < 0.3:
+            return breaks(rng)
+        out = [list(row) for row in rows]
+        for _ in range(rng.choice((1, 1, 2, 5))):
+            row = rng.choice(out[1:])
+            at = rng.randrange(len(row))
+            with contextlib.suppress(ValueError):
+                value = float(row[at])
+                odd = (
+                    0.0,
+                    -value,
+                    2 * value,
+                    value / 2,
+                    value + 1,
+                    value * 1e6,
+                    value * 1e-9,
+                    1.0,
+                    round(value),
+                    1e300,
+                )
+                row[at] = f"{rng.choice(odd):.15g}"
+            if rng.random() < 0.1:
+                row[at] = ""
+        if rng.random() < 0.3:
+            out[1:] = rng.sample(out[1:], rng.randrange(1, len(out)))
+        return "\n".join(map(",".join, out)).encode()
+
+    return make
+
+
 def zipped(members: Mapping[str, bytes]) -> bytes:
     """Return a zip archive, compressed."""
     stream = io.BytesIO()
@@ -132,3 +170,29 @@ def _spoiled(record: Any, rng: random.Random) -> Any:
     if kind < 0.12:
         return {**record, key: record[rng.choice(sorted(record))]}
     return {**record, key: _spoiled(record[key], rng)}
+
+
+EFFECTS = [["study", "gene", "yi", "vi"], *([f"S{i}", "ab"[i % 2], f"{0.1 * i - 0.3:.2f}", "0.04"] for i in range(6))]
+
+
+def some_evidence() -> list[list[str]]:
+    """Return every twelfth of the first sixty rows of the shipped trials."""
+    with (ROOT / "data" / "trials.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.reader(stream))
+    return [rows[0], *rows[1:60:12]]
+
+
+PROTOCOL_TEXTS = [path.read_bytes() for path in sorted((ROOT / "analyses").glob("*.toml"))]
+
+
+def protocol(rng: random.Random) -> bytes:
+    """Return a shipped protocol with changes: of bytes, or of the value of a key."""
+    text = rng.choice(PROTOCOL_TEXTS)
+    if rng.random() < 0.5:
+        return mutated(text, rng)
+    lines = text.split(b"\n")
+    at = rng.randrange(len(lines))
+    key, equals, _ = lines[at].partition(b"=")
+    odd = rng.choice(ODD).encode("utf-8", "surrogatepass")
+    lines[at] = key + equals + rng.choice((odd, b'"' + odd + b'"', b"[" + odd + b"]", b"{}", b"1979-05-27", b"true"))
+    return b"\n".join(lines)

@@ -122,6 +122,11 @@ def _run() -> int:
         what = "igfmeta found nothing to pool" if isinstance(error, NothingToPool) else "igfmeta found these problems"
         _say(f"igfmeta: {error}" if "\n" not in str(error) else f"{what}:\n{error}")
         return error.exit_status
+    except OSError as error:
+        if error.filename is None:
+            raise  # of standard output
+        _say(f"igfmeta: {error.filename} cannot be used: {error.strerror}.")
+        return 2
     return 0
 
 

@@ -55,7 +55,10 @@ def load_evidence(path: str | Path | None = None, *, tables: Sequence[str] = MAI
     """
     wanted = [check_choice("tables", name, MAIN_TABLES) for name in tables]
     folder = data_folder()
-    found = _found(Path(path) if path is not None else folder, wanted)
+    try:
+        found = _found(Path(path) if path is not None else folder, wanted)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
     paths = {name: file for name, file in found.items() if name in (*wanted, *VOCABULARIES)}
     if not any(name in found for name in wanted):
         raise InputError(f"The folder {path} holds none of the tables {listed(f'{name}.csv' for name in wanted)}.")

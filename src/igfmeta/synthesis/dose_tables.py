@@ -24,6 +24,10 @@ OPEN_ENDED = ("neighbour", "twenty-percent", "refuse")
 DOSE_SCALES = ("reported", "sd", "equal-groups")
 
 
+#: Cases, controls or person-time of a group; more is a slip of the pen, and breaks the covariances.
+MOST_PEOPLE = 1e12
+
+
 @dataclass(frozen=True)
 class Group:
     """One exposure group as reported; NaN where blank.
@@ -243,6 +247,9 @@ def _reasons(reported: Reported, rules: Rules) -> list[str]:
     unsure = [group.row for group in rest if group.row not in blank and not group.se > 0]
     if unsure:
         reasons.append(f"no interval or standard error in {_rows(unsure)}")
+    vast = [group.row for group in groups if max(group.cases, group.n) > MOST_PEOPLE]
+    if vast:
+        reasons.append(f"cases, controls or person-time above {MOST_PEOPLE:g} in {_rows(vast)}")
     if rules.dose_scale == "reported" and reported.unit == "":
         reasons.append("unit of the dose not stated")
     if rules.covariance != "independent":

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import numpy as np
 from igfmeta.bayes.importance import PARETO_K_LIMIT
 from igfmeta.bayes.mcmc.diagnostics import Diagnostics, diagnose
 from igfmeta.errors import InputError, check_level, listed
+from igfmeta.files import content_of
 from igfmeta.numerics import Floats
 
 if TYPE_CHECKING:
@@ -27,6 +30,10 @@ SENSITIVE = 0.05
 
 #: Variables of the log likelihood: of everything at once, for power-scaling; of each unit, for leave-one-out.
 JOINT, BY_UNIT = ("joint",), ("trials", "counts")
+
+
+#: Groups whose numbers are looked at.
+NUMBERS = ("posterior", "sample_stats", "log_likelihood", "log_prior", "posterior_predictive", "observed_data")
 
 
 @dataclass(frozen=True)
@@ -172,20 +179,46 @@ def open_draws(path: str) -> xr.DataTree:
     InputError
         A file that is not there, is no netCDF, or holds no draws.
     """
-    from pathlib import Path
-
     import arviz as az
+    import h5py
 
-    if not Path(path).is_file():
-        raise InputError(f"There is no file {path}; accepted is one that `igfmeta bayes --mcmc --save` wrote.")
+    content = content_of(Path(path))
     try:
-        tree: xr.DataTree = az.from_netcdf(path)
-    except (OSError, ValueError, KeyError) as error:
+        # What is damaged stops here: the library above this one complains once more when it is collected.
+        with h5py.File(io.BytesIO(content), "r") as file:
+            file.visititems(_read_through)
+        tree: xr.DataTree = az.from_netcdf(io.BytesIO(content)).load()
+    except Exception as error:  # whatever the libraries below make of a damaged file
         raise InputError(f"{path} cannot be read as netCDF ({type(error).__name__}).") from error
     if not {"posterior", "sample_stats"} <= set(tree.children):
         found = listed(sorted(tree.children)) if tree.children else "none"
         raise InputError(f"{path} has the groups {found}; needed are posterior and sample_stats.")
+    _check(tree, path)
     return tree
+
+
+def _read_through(_name: str, part: Any) -> None:
+    """Read the attributes of a part of a file, and its values if it has any."""
+    dict(part.attrs)
+    if hasattr(part, "shape"):
+        part[()]
+
+
+def _check(tree: xr.DataTree, path: str) -> None:
+    """Refuse draws that no sampler makes: not by chain and draw, not finite, without their energy."""
+    posterior, stats = (tree[name].to_dataset() for name in ("posterior", "sample_stats"))
+    drawn = all({"chain", "draw"} <= set(x.dims) and x.dtype.kind in "iuf" for x in posterior.values())
+    if not drawn or not len(posterior.data_vars) or "energy" not in stats:
+        raise InputError(f"{path} holds no draws by chain and draw with their energy; accepted is what --save wrote.")
+    parts = [tree[name].to_dataset() for name in NUMBERS if name in tree.children]
+    wrong = [str(name) for part in parts for name, x in part.items() if x.dtype.kind == "f" and not _moderate(x.values)]
+    if wrong:
+        raise InputError(f"{path} holds values of {listed(wrong)} that are not finite; it was damaged.")
+
+
+def _moderate(values: Any) -> bool:
+    """Return whether values and their squares are finite."""
+    return bool((np.abs(values) < 1e150).all())
 
 
 def examine(tree: xr.DataTree, *, variables: Sequence[str] | None = None, level: float = 0.95) -> Trust:
