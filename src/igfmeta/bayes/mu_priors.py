@@ -8,6 +8,7 @@ from math import inf, lgamma
 
 import numpy as np
 
+from igfmeta.bayes.tau_priors import moderate
 from igfmeta.errors import InputError
 from igfmeta.numerics import Floats
 
@@ -93,6 +94,6 @@ def parse_mu_prior(text: str) -> MuPrior:
         values = [float(number) for number in numbers]
     except ValueError:
         values = []
-    if form is None or len(values) != {"normal": 2, "t": 3}[form[1]]:
+    if form is None or len(values) != {"normal": 2, "t": 3}[form[1]] or not all(map(moderate, values)):
         raise InputError(f"The prior of mu was {text!r}; accepted are such as normal(0, 1), t(0, 0.5, 4).")
     return NormalMu(*values) if form[1] == "normal" else TMu(*values)

@@ -198,6 +198,11 @@ _PUBLISHED_FORMS = (
 )
 
 
+def moderate(number: float) -> bool:
+    """Return whether a number is 0 or between 1e-50 and 1e50 in size: powers and reciprocals of it are numbers too."""
+    return number == 0 or 1e-50 < abs(number) < 1e50
+
+
 def parse_tau_prior(text: str) -> TauPrior:
     """Return the prior that a text names.
 
@@ -230,7 +235,7 @@ def parse_tau_prior(text: str) -> TauPrior:
         numbers = [float(part.partition("=")[2] or part) for part in parts]
     except ValueError:
         numbers = [inf]
-    if name not in _FORMS or len(numbers) not in _FORMS[name][1] or not all(map(isfinite, numbers)):
+    if name not in _FORMS or len(numbers) not in _FORMS[name][1] or not all(map(moderate, numbers)):
         accepted = ", ".join([*(form for _, _, form in _FORMS.values()), *_PUBLISHED_FORMS])
         raise InputError(f"The prior of tau was {text!r}; accepted are such as {accepted}.")
     return _FORMS[name][0](*numbers)

@@ -113,10 +113,21 @@ def _say(message: str) -> None:
     print(plain(message), file=sys.stderr)
 
 
+def _cause(error: BaseException) -> BaseException:
+    """Return the first of the errors of which one led to the next."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return error
+
+
 def _run() -> int:
     try:
         app()
     except SystemExit as stop:
+        # Typer ends on these two in its own way.
+        for reason in (BrokenPipeError, KeyboardInterrupt):
+            if isinstance(_cause(stop), reason):
+                raise reason from None
         return stop.code if isinstance(stop.code, int) else 0
     except IgfmetaError as error:
         what = "igfmeta found nothing to pool" if isinstance(error, NothingToPool) else "igfmeta found these problems"

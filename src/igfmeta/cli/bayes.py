@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
-from igfmeta.cli.output import FORMATS, Output, Shape, Shown, emit, rendered
+from igfmeta.cli.output import FORMATS, Output, Shape, Shown, emit, rendered, say_written
 from igfmeta.cli.request import Many, several, takes
 from igfmeta.cli.sampling import Drawn, sampling
 from igfmeta.cli.unheard import refuse_unheard
@@ -180,21 +180,21 @@ def bayes(
         from igfmeta.plots.hierarchy_files import save_figures
 
         for written in save_figures(result, figure):
-            typer.echo(f"Written: {written}", err=True)
+            say_written(written)
     if figure_prior is not None:
         from igfmeta.plots.canvas import save as save_figure
         from igfmeta.plots.prior import prior_figure
         from igfmeta.synthesis.prior_meaning import prior_meaning
 
         meaning = prior_meaning(priors_of(request.prior), rates=result.is_rate)
-        typer.echo(f"Written: {save_figure(prior_figure(meaning, rates=result.is_rate), figure_prior)}", err=True)
+        say_written(save_figure(prior_figure(meaning, rates=result.is_rate), figure_prior))
     show(result, tables, shape, output)
 
 
 def _keep(sampled: Sampled | None, place: Path | None) -> None:
     if sampled is not None and place is not None:
         sampled.save(place)
-        typer.echo(f"Written: {place}", err=True)
+        say_written(place)
 
 
 class Warned(Shown, Protocol):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from igfmeta.cli.bayes import priors_of
-from igfmeta.cli.output import Output
+from igfmeta.cli.output import Output, say_written
 from igfmeta.cli.request import several, takes
 from igfmeta.errors import InputError, check_choice
 
@@ -242,7 +242,7 @@ def assurance(
 
         check_suffix(figure)
         written = save(assurance_curve(planned(sizes_of_curve(model, sizes))), figure)
-        typer.echo(f"Written: {written}", err=True)
+        say_written(written)
     emit_as(shape, lambda: assurance_table(found), found.to_dict, output)
 
 

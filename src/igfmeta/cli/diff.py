@@ -98,9 +98,10 @@ def _rendered(found: Diff, shape: str, everything: bool) -> str:
 
     made = tables(found, everything=everything)
     if shape == "markdown":
-        from igfmeta.report.markdown import table_to_markdown
+        from igfmeta.report.markdown import markdown_text, table_to_markdown
 
-        return "\n".join([*map(table_to_markdown, made), *closing(found)])
+        return "\n".join([*map(table_to_markdown, made), *map(markdown_text, closing(found))])
     from igfmeta.cli.terminal import to_text
+    from igfmeta.text import plain
 
-    return "\n".join([*map(to_text, made), *closing(found)])
+    return "\n".join([*map(to_text, made), *map(plain, closing(found))])

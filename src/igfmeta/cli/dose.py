@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from igfmeta.cli.output import say_written
 from igfmeta.cli.request import several
 from igfmeta.cli.unheard import Needs, refuse_unheard
 from igfmeta.errors import InputError, check_choice
@@ -153,7 +154,7 @@ def dose(
         from igfmeta.plots.canvas import save
         from igfmeta.plots.dose_curve import dose_curve
 
-        typer.echo(f"Written: {save(dose_curve(result), figure)}", err=True)
+        say_written(save(dose_curve(result), figure))
     emit(text, output)
 
 

@@ -9,6 +9,7 @@ import typer
 
 from igfmeta.cli.fit_batch import fit_batch, refuse_without_batch
 from igfmeta.cli.fit_options import FitRequest, TableOptions, flag
+from igfmeta.cli.output import say_written
 from igfmeta.cli.request import takes
 from igfmeta.cli.unheard import refuse_unheard, was_written, written
 from igfmeta.errors import InputError, check_choice
@@ -99,7 +100,7 @@ def _save_forest(result: ModelResult, model: str, path: Path) -> None:
     if drawn is None:
         raise InputError(f"--forest was given; a fit by model {model} has no forest plot.")
     for place in Forests((("fit", drawn),)).save(path):
-        typer.echo(f"Written: {place}", err=True)
+        say_written(place)
 
 
 def _save_figure(result: ModelResult, model: str, path: Path) -> None:
@@ -112,7 +113,7 @@ def _save_figure(result: ModelResult, model: str, path: Path) -> None:
         return
     if type(result).__name__ not in PICTURES:
         raise InputError(f"--figure was given; a fit by model {model} has no figure but its forest (--forest).")
-    typer.echo(f"Written: {save(figure_of(result), path)}", err=True)
+    say_written(save(figure_of(result), path))
 
 
 def _page(result: ModelResult) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from igfmeta.cli.output import say_written
 from igfmeta.cli.request import PoolRequest, several, takes
 from igfmeta.cli.unheard import Needs, refuse_unheard
 
@@ -39,4 +40,4 @@ def save_forests(result: PoolResult, path: Path, **options: Any) -> None:
     from igfmeta.plots.drawn import pool_forests
 
     for written in pool_forests(result, **options).save(path):
-        typer.echo(f"Written: {written}", err=True)
+        say_written(written)

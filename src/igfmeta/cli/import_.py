@@ -135,9 +135,10 @@ def rendered(found: Imported, shape: str) -> str:
     from igfmeta.report.import_summary import closing_line, tables
 
     if shape == "markdown":
-        from igfmeta.report.markdown import table_to_markdown
+        from igfmeta.report.markdown import markdown_text, table_to_markdown
 
-        return "\n".join([*map(table_to_markdown, tables(found)), closing_line(found)])
+        return "\n".join([*map(table_to_markdown, tables(found)), markdown_text(closing_line(found))])
     from igfmeta.cli.terminal import to_text
+    from igfmeta.text import plain
 
-    return "\n".join([*map(to_text, tables(found)), closing_line(found)])
+    return "\n".join([*map(to_text, tables(found)), plain(closing_line(found))])

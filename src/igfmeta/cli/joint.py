@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from igfmeta.cli.bayes import priors_of, show
-from igfmeta.cli.output import FORMATS, Output, Shape
+from igfmeta.cli.output import FORMATS, Output, Shape, say_written
 from igfmeta.cli.request import Many, several, takes
 from igfmeta.cli.sampling import Drawn, sampling
 from igfmeta.errors import InputError, check_choice
@@ -128,10 +128,10 @@ def joint(
     result = request.model()
     if save is not None:
         result.sampled.save(save)
-        typer.echo(f"Written: {save}", err=True)
+        say_written(save)
     if figure is not None:
         from igfmeta.plots.canvas import save as save_figure
         from igfmeta.plots.joint_figure import joint_figure
 
-        typer.echo(f"Written: {save_figure(joint_figure(result), figure)}", err=True)
+        say_written(save_figure(joint_figure(result), figure))
     show(result, tables, shape, output)

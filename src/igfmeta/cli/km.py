@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from igfmeta.cli.output import say_written
 from igfmeta.cli.unheard import Needs, refuse_unheard
 from igfmeta.errors import InputError, check_choice
 
@@ -82,5 +83,5 @@ def km(
         from igfmeta.plots.canvas import save
         from igfmeta.plots.survival_curve import survival_curve
 
-        typer.echo(f"Written: {save(survival_curve(result), figure)}", err=True)
+        say_written(save(survival_curve(result), figure))
     emit(text, output)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from igfmeta.cli.output import say_written
 from igfmeta.cli.request import Many, Selected, several, takes
 from igfmeta.cli.unheard import Needs, refuse_unheard
 from igfmeta.errors import check_choice
@@ -144,5 +145,5 @@ def multilevel(
         from igfmeta.plots.canvas import save
         from igfmeta.plots.surrogacy_line import surrogacy_line
 
-        typer.echo(f"Written: {save(surrogacy_line(result), figure)}", err=True)
+        say_written(save(surrogacy_line(result), figure))
     emit(text, output)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 import typer
 
 from igfmeta.files import write_whole
+from igfmeta.text import plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 FORMATS = ("table", "json", "csv", "markdown")
 Shape = Annotated[str, typer.Option("--format", help="table, json, csv or markdown.", metavar="NAME")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead.", metavar="FILE")]
+
+#: What is left of such characters in JSON: those below a space are written so already.
+STEERING = r"[\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 
 
 class Shown(Protocol):
@@ -41,12 +46,25 @@ def emit(text: str, output: Path | None) -> None:
         sys.stdout.write(text)
         return
     write_whole(output, text)
-    print(f"Written: {output}", file=sys.stderr)
+    say_written(output)
+
+
+def say_written(what: object) -> None:
+    """Say on standard error what was written; a name of a file cannot steer the terminal."""
+    print(plain(f"Written: {what}"), file=sys.stderr)
 
 
 def as_json(payload: Any) -> str:
-    """Return JSON with full-precision numbers; NaN is refused, because JSON has none."""
-    return json.dumps(payload, indent=2, ensure_ascii=False, allow_nan=False)
+    """Return JSON with full-precision numbers; NaN is refused, because JSON has none.
+
+    Characters that steer a terminal or turn its direction are written as JSON can write them, such as \\u009b.
+    """
+    return escaped(json.dumps(payload, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def escaped(text: str) -> str:
+    """Return JSON whose strings hold no character that cannot be seen; it means the same."""
+    return re.sub(STEERING, lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
 def rendered[R: Shown](
@@ -80,9 +98,9 @@ def rendered[R: Shown](
     if shape == "html" and page is not None:
         return page(result)
     if shape == "markdown":
-        from igfmeta.report.markdown import table_to_markdown
+        from igfmeta.report.markdown import markdown_text, table_to_markdown
 
-        return "\n".join([*map(table_to_markdown, tables(result)), *after])
+        return "\n".join([*map(table_to_markdown, tables(result)), *map(markdown_text, after)])
     from igfmeta.cli.terminal import to_text
 
-    return "\n".join([*before, *map(to_text, tables(result)), *after])
+    return "\n".join([*before, *map(to_text, tables(result)), *map(plain, after)])

@@ -70,9 +70,9 @@ def rendered(result: PoolResult, shape: str, *, explain: bool) -> str:
         tables += [table for answer in result for table in explanation.tables(answer)]
         tables += [explanation.not_used(missing.question, missing.unused) for missing in result.unanswered]
     if shape == "markdown":
-        from igfmeta.report.markdown import table_to_markdown
+        from igfmeta.report.markdown import markdown_text, table_to_markdown
 
-        return "\n".join([*map(table_to_markdown, tables), *summary.closing_lines(result)])
+        return "\n".join([*map(table_to_markdown, tables), *map(markdown_text, summary.closing_lines(result))])
     from igfmeta.cli.terminal import to_text
 
     return "\n".join([*map(to_text, tables), *summary.closing_lines(result)])

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from igfmeta.cli.fit_options import RegressionOptions
-from igfmeta.cli.output import rendered
+from igfmeta.cli.output import rendered, say_written
 from igfmeta.cli.request import Weighted, takes
 from igfmeta.cli.unheard import refuse_unheard
 from igfmeta.errors import InputError, check_choice
@@ -88,5 +88,5 @@ def regress(
     if figure is not None:
         from igfmeta.plots.bubble import bubble
 
-        typer.echo(f"Written: {save(bubble(result), figure)}", err=True)
+        say_written(save(bubble(result), figure))
     emit(rendered(result, tables, shape), output)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from igfmeta.cli.output import say_written
 from igfmeta.errors import InputError, NothingToPool
 
 if TYPE_CHECKING:
@@ -98,13 +99,13 @@ def _exported(made: Report, data: Path | None, export: Path | None, bundle: Path
     files = files_of(made, evidence_files(data or data_folder(), made.provenance.files))
     if export is not None:
         write_folder(export, files)
-        print(f"Written: {len(files)} files under {export}", file=sys.stderr)
+        say_written(f"{len(files)} files under {export}")
     if bundle is not None:
         from igfmeta.files import write_whole
         from igfmeta.report.crate import bundle as zipped
 
         write_whole(bundle, zipped(made, files))
-        print(f"Written: {bundle}", file=sys.stderr)
+        say_written(bundle)
 
 
 def _now() -> str:

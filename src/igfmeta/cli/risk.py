@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from igfmeta.cli.output import say_written
 from igfmeta.cli.request import Many, several, takes
 from igfmeta.cli.unheard import Needs, refuse_unheard
 from igfmeta.errors import InputError, check_choice
@@ -177,7 +178,7 @@ def risk(
         from igfmeta.plots.files import save_forest
         from igfmeta.plots.risk_forest import risk_forest
 
-        typer.echo(f"Written: {save_forest(risk_forest(result), forest)}", err=True)
+        say_written(save_forest(risk_forest(result), forest))
     emit(text, output)
 
 
@@ -199,9 +200,9 @@ def rendered(result: RiskResult, shape: str, *, explain: bool) -> str:
 
     found = tables(result, explain=explain)
     if shape == "markdown":
-        from igfmeta.report.markdown import table_to_markdown
+        from igfmeta.report.markdown import markdown_text, table_to_markdown
 
-        return "\n".join([*map(table_to_markdown, found), closing_line(result)])
+        return "\n".join([*map(table_to_markdown, found), markdown_text(closing_line(result))])
     from igfmeta.cli.terminal import to_text
 
     return "\n".join([*map(to_text, found), closing_line(result)])

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from igfmeta.cli.fit_options import RobustOptions
+from igfmeta.cli.output import say_written
 from igfmeta.cli.request import Many, Weighted, several, takes
 from igfmeta.errors import check_choice
 
@@ -116,5 +117,5 @@ def robust(
     text = rendered(result, tables, shape, before=forest_text(result) if shape == "table" else ())
     if figure is not None:
         for written in result.forest().save(figure):
-            typer.echo(f"Written: {written}", err=True)
+            say_written(written)
     emit(text, output)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from igfmeta.cli.output import say_written
 from igfmeta.cli.request import Many, Request, several
 from igfmeta.cli.unheard import Needs
 from igfmeta.errors import InputError, listed
@@ -242,4 +243,4 @@ def save_all(figures: list[tuple[str, Any]], path: Path) -> None:
     check_suffix(path)
     for name, drawn in figures:
         own = path if len(figures) == 1 else path.with_stem(f"{path.stem}-{name}")
-        typer.echo(f"Written: {save(drawn, own)}", err=True)
+        say_written(save(drawn, own))

@@ -46,7 +46,7 @@ def _rich_table(table: SummaryTable, drawings: list[str]) -> Table:
     drawn = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0), collapse_padding=True)
     for column in table.columns:
         justify = "right" if column.numeric else "left"
-        drawn.add_column(Text(column.heading), justify=justify, no_wrap=column.numeric, overflow="fold")  # type: ignore[arg-type]
+        drawn.add_column(Text(plain(column.heading)), justify=justify, no_wrap=column.numeric, overflow="fold")  # type: ignore[arg-type]
     if drawings:
         drawn.add_column("", no_wrap=True)
     for i, row in enumerate(table.rows):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from igfmeta.cli.output import say_written
 from igfmeta.cli.request import Selected, takes
 from igfmeta.cli.sampling import SAMPLING
 from igfmeta.cli.unheard import Needs, refuse_unheard
@@ -139,5 +140,5 @@ def triangulate(
         from igfmeta.plots.canvas import save
         from igfmeta.plots.triangulation_scatter import triangulation_scatter
 
-        typer.echo(f"Written: {save(triangulation_scatter(result), figure)}", err=True)
+        say_written(save(triangulation_scatter(result), figure))
     emit(text, output)

@@ -22,6 +22,10 @@ from igfmeta.numerics import Floats
 TRIALS = 200
 
 
+#: Individual times are made one by one; no printed figure is of more people.
+MOST_PEOPLE = 100_000
+
+
 @dataclass(frozen=True, eq=False)
 class Digitised:
     """A curve as read: times from 0, S(t) from 1 and never rising; how many points were moved to make it so."""
@@ -170,6 +174,8 @@ def _checked_risk(risk_time: Any, at_risk: Any) -> tuple[Floats, Floats]:
         raise InputError("The times of the numbers at risk need to start at 0 and to rise.")
     if (nr != np.floor(nr)).any() or (nr < 0).any() or nr[0] < 1 or (np.diff(nr) > 0).any():
         raise InputError("The numbers at risk need to be whole numbers that never rise, from at least 1 at time 0.")
+    if nr[0] > MOST_PEOPLE:
+        raise InputError(f"{nr[0]:.0f} were at risk at time 0; accepted are at most {MOST_PEOPLE:,} of an arm.")
     return tr, nr
 
 

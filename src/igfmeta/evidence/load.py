@@ -16,6 +16,7 @@ from igfmeta.evidence.tables import Evidence
 from igfmeta.evidence.validation import column_problems, typed_rows
 from igfmeta.files import content_of
 from igfmeta.resources import data_folder
+from igfmeta.text import plain
 
 #: Tables that others refer to; read whatever was asked for.
 VOCABULARIES = ("sources", "agents", "agent_classes", "tumors", "outcomes", "risk_of_bias")
@@ -82,7 +83,7 @@ def load_evidence(path: str | Path | None = None, *, tables: Sequence[str] = MAI
         rows=rows_of,
         fingerprint=fingerprint_of(hashes),
         files=hashes,
-        origin="shipped evidence" if path is None else Path(path).name or str(path),
+        origin="shipped evidence" if path is None else plain(Path(path).name or str(path)),
         remarks=_unknown_columns(raw),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError, create_model
@@ -17,9 +18,32 @@ Values = dict[str, Any]
 
 def _model(table: str, header: Sequence[str]) -> type[Row]:
     """Return the row model; columns that are absent altogether are not asked of each row."""
-    model = TABLES[table]
-    absent = {n: (str, "") for n, field in model.model_fields.items() if field.is_required() and n not in header}
-    return create_model(f"{model.__name__}Partial", __base__=model, **absent) if absent else model  # type: ignore[call-overload]
+    needed = [name for name, field in TABLES[table].model_fields.items() if field.is_required()]
+    return _without(TABLES[table], tuple(name for name in needed if name not in header))
+
+
+@cache
+def _without(model: type[Row], absent: tuple[str, ...]) -> type[Row]:
+    """Return a model that does not ask for some columns."""
+    if not absent:
+        return model
+    blank: dict[str, Any] = dict.fromkeys(absent, (str, ""))
+    return create_model(f"{model.__name__}Partial", __base__=model, **blank)
+
+
+@cache
+def _lenient(model: type[Row]) -> type[Row]:
+    """Return a model in which every column may be missing."""
+    fallback: dict[str, Any] = {
+        n: (field.annotation, None) for n, field in model.model_fields.items() if field.is_required()
+    }
+    return create_model("Lenient", __base__=model, **fallback)
+
+
+@cache
+def _rows_of(model: type[Row]) -> TypeAdapter[list[Row]]:
+    """Return what reads rows by a model."""
+    return TypeAdapter(list[model])  # type: ignore[valid-type]
 
 
 def column_problems(table: str, raw: RawTable) -> list[Problem]:
@@ -49,7 +73,7 @@ def typed_rows(table: str, raw: RawTable) -> tuple[list[Values], list[Problem]]:
     records = with_defaults(table, raw)
     odd = {(i, n) for n in number_columns(table) for i, record in enumerate(records) if "_" in record.get(n, "")}
     try:
-        rows = TypeAdapter(list[model]).validate_python(records)  # type: ignore[valid-type]
+        rows = _rows_of(model).validate_python(records)
     except ValidationError as error:
         return _despite(error.errors(include_url=False), odd, model, records, raw)
     return ([dict(row) for row in rows], []) if not odd else _despite([], odd, model, records, raw)
@@ -77,8 +101,7 @@ def _despite(
         bad.add((position, column))
         message = _sentence(detail, records[position].get(column))
         problems.append(Problem(message, file=raw.file, row=raw.numbers[position], column=column))
-    fallback = {name: (field.annotation, None) for name, field in model.model_fields.items() if field.is_required()}
-    lenient = create_model("Lenient", __base__=model, **fallback)  # type: ignore[call-overload]
+    lenient = _lenient(model)
     good = [{n: v for n, v in record.items() if (i, n) not in bad} for i, record in enumerate(records)]
     return [dict(lenient.model_validate(record)) for record in good], problems
 

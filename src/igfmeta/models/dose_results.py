@@ -8,7 +8,11 @@ from typing import Any
 import numpy as np
 
 from igfmeta.effects.dose_bases import Basis
+from igfmeta.errors import InputError
 from igfmeta.numerics import Floats, chi2_upper, t_quantile
+
+#: Logarithms of relative risks beyond this have no number.
+LARGEST_LOG = 700.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,6 +182,13 @@ class DoseFit:
         x = self.basis.contrast(dose, reference)
         log_rr, se = x @ self.coef, np.sqrt(np.maximum(0.0, np.einsum("ij,jk,ik->i", x, self.vcov, x)))
         half = float(t_quantile(0.5 + self.level / 2, np.inf)) * se
+        far = ~(np.abs(log_rr) + half < LARGEST_LOG)
+        if far.any():
+            where = float(np.atleast_1d(np.asarray(dose, dtype=float))[int(np.argmax(far))])
+            raise InputError(
+                f"The relative risk at dose {where:g}, or its limit, is beyond what a number can hold; "
+                "are the doses of all groups in one unit?"
+            )
         return Curve(
             reference=float(reference),
             dose=np.atleast_1d(np.asarray(dose, dtype=float)),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from igfmeta.plots.forest import Forest
 from igfmeta.plots.layout import Layout, Line, lay_out
 from igfmeta.resources import template_folder
+from igfmeta.text import plain
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -19,7 +20,7 @@ WIDTH, PAD, HEIGHT, SQUARE = 240.0, 8.0, 22.0, 11.0
 
 @cache
 def environment() -> Environment:
-    """Return the templates; everything that they print is escaped."""
+    """Return the templates; everything that they print is escaped, and without characters that cannot be seen."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     found = Environment(
@@ -28,6 +29,7 @@ def environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=lambda value: plain(value) if type(value) is str else value,
     )
     found.filters["x"] = _x
     return found

@@ -20,6 +20,7 @@ from igfmeta.evidence.tables import Evidence
 from igfmeta.report.export import PROVENANCE
 from igfmeta.synthesis.effect_diff import Diff, PooledEffect, compared
 from igfmeta.synthesis.fit_diff import effects_of_fit
+from igfmeta.text import plain
 
 #: The most that is unpacked of evidence and fits: a bundle of every protocol is far smaller.
 MOST_BYTES = 500_000_000
@@ -142,7 +143,7 @@ def _evidence(name: str, files: Mapping[str, bytes], tables: list[str]) -> Evide
         known = [each for each in MAIN_TABLES if any(Path(table).stem == each for table in tables)]
         place = Path(folder) if known else Path(folder) / Path(tables[0]).name
         evidence = load_evidence(place, tables=known or ("trials",))
-    return replace(evidence, origin=name)
+    return replace(evidence, origin=plain(name))
 
 
 def compare_bundles(old: Bundle, new: Bundle) -> Diff:

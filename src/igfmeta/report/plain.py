@@ -17,7 +17,7 @@ NARROWEST = 14
 
 def _widths(table: SummaryTable, rows: Sequence[Sequence[str]], width: int) -> list[int]:
     """Return the width of each column; where the table is too wide, columns of words share what is missing."""
-    headings = [column.heading for column in table.columns]
+    headings = [plain(column.heading) for column in table.columns]
     natural = [
         max(len(line) for cell in cells for line in cell.split("\n")) for cells in zip(headings, *rows, strict=True)
     ]
@@ -50,7 +50,7 @@ def to_plain(table: SummaryTable, *, width: int) -> str:
     """Return a table with its title and notes as text of at most `width` columns where its numbers allow."""
     rows = [tuple(plain(cell) for cell in row) for row in table.rows]
     widths = _widths(table, rows, width)
-    lines = [plain(table.title), "", *_lines([column.heading for column in table.columns], table, widths)]
+    lines = [plain(table.title), "", *_lines([plain(column.heading) for column in table.columns], table, widths)]
     lines.append("-" * (sum(widths) + GAP * (len(widths) - 1)))
     for i, row in enumerate(rows):
         if i in table.set_apart and i:

@@ -24,8 +24,10 @@ OPEN_ENDED = ("neighbour", "twenty-percent", "refuse")
 DOSE_SCALES = ("reported", "sd", "equal-groups")
 
 
-#: Cases, controls or person-time of a group; more is a slip of the pen, and breaks the covariances.
+#: Cases, controls, person-time or dose of a group, and logarithms of its relative risk: more is a slip of the pen,
+#: and breaks the covariances.
 MOST_PEOPLE = 1e12
+LARGEST_LOG = 50.0
 
 
 @dataclass(frozen=True)
@@ -250,6 +252,16 @@ def _reasons(reported: Reported, rules: Rules) -> list[str]:
     vast = [group.row for group in groups if max(group.cases, group.n) > MOST_PEOPLE]
     if vast:
         reasons.append(f"cases, controls or person-time above {MOST_PEOPLE:g} in {_rows(vast)}")
+    more = [group.row for group in groups if reported.design in ("cc", "ci") and group.cases > group.n]
+    if more:
+        reasons.append(f"more cases than subjects in {_rows(more)}")
+    far = [g.row for g in groups if max(abs(g.dose), abs(g.low), abs(g.high)) > MOST_PEOPLE]
+    far += [g.row for g in groups if max(abs(g.log_rr), g.se) > LARGEST_LOG]
+    if far:
+        reasons.append(
+            f"a dose above {MOST_PEOPLE:g}, or a log relative risk or error above {LARGEST_LOG:g}, "
+            f"in {_rows(sorted(set(far)))}"
+        )
     if rules.dose_scale == "reported" and reported.unit == "":
         reasons.append("unit of the dose not stated")
     if rules.covariance != "independent":
