@@ -143,8 +143,9 @@ def test_a_report_and_a_notebook_hold_text_as_text(folder, tmp_path, run):
         if path.suffix in (".html", ".md", ".svg", ".csv") and path.parent.name != "evidence":  # as they were given
             text = path.read_text(encoding="utf-8")
             text = re.sub(r"```\n.*?\n```", "", text, flags=re.DOTALL) if path.suffix == ".md" else text
-            assert "<script>alert" not in text, path.name
-            assert "<svg onload" not in text, path.name
+            # In a table of text tags are text.
+            assert path.suffix == ".csv" or "<script>alert" not in text, path.name
+            assert path.suffix == ".csv" or "<svg onload" not in text, path.name
             assert not STEERING.search(text), path.name
         if path.suffix == ".svg":
             tags = {element.tag.rpartition("}")[2] for element in fromstring(path.read_text(encoding="utf-8")).iter()}

@@ -18,6 +18,8 @@ from igfmeta.cli import app
 
 how, commands = signal.Signals[sys.argv[1]], json.loads(sys.argv[2])
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
+
 def stop(_handle):
     os.kill(os.getpid(), how)
 
