@@ -116,6 +116,12 @@ def test_ticks_of_ratios_are_round(low, factor):
         assert len(f"{tick:.10g}".replace(".", "").strip("0")) <= 5
 
 
+@given(st.floats(1e-6, 1.0), st.floats(1.0, 1e6))
+def test_the_null_is_a_tick_of_an_axis_that_holds_it_on_both_sides(low, high):
+    if low < 0.97 and high > 1.03:
+        assert 1 in ratio_ticks(low, high)
+
+
 @given(st.floats(-1e4, 1e4), st.floats(1e-3, 1e4))
 def test_ticks_of_differences_are_evenly_spaced(low, width):
     ticks = linear_ticks(low, low + width)

@@ -124,18 +124,16 @@ class Request(Weighted):
         str | None,
         _model(
             "Estimator of tau2: CE (common effect), DL, DL2, CA2, HE, HS, HSK, SJ, ML, REML, EB, PM, PMM, GENQ. "
-            "Default: REML; of rates pooled from their counts (PLO) ML, or CE."
+            "Default: REML. Of models of counts ML or CE."
         ),
     ] = None
     ci: Annotated[
         str | None,
-        _model("Interval of the pooled effect: z, t, HK, HK-floor, KR. Default: HK; of rates from counts PL, or z, t."),
+        _model("Interval of the pooled effect: z, t, HK, HK-floor, KR. Default: HK. Of model glmm PL, z or t."),
     ] = None
     pi: Annotated[
         str | None,
-        _model(
-            "Prediction interval: z, V, HTS, HK, HK-PR, KR, KR-PR. Default: HK; of rates from counts it follows --ci."
-        ),
+        _model("Prediction interval: z, V, HTS, HK, HK-PR, KR, KR-PR. Default: HK. Of model glmm it follows --ci."),
     ] = None
     prior: Annotated[str | None, _model('Prior of tau, such as "half-normal(0.5)" or "half-cauchy(0.5)".')] = None
     level: Annotated[float, _model("Level of every interval.", "NUMBER")] = 0.95
@@ -165,17 +163,18 @@ class Request(Weighted):
 class PoolRequest(Request):
     """The options of `pool` and `forest`."""
 
-    rates: Annotated[
-        str,
+    model: Annotated[
+        str | None,
         _model(
-            "Single-arm rates on the logit scale (PLO): binomial, from their counts; normal, logits by inverse "
-            "variance with --method, --ci and --pi, 1/2 added to zeros."
+            "random: inverse variance. Of counts: glmm (rates, PLO; OR: exact conditional likelihood), mh (OR, RR, "
+            "RD), peto, beta-binomial (OR, PLO), logistic, firth. Default: glmm of single-arm rates (PLO), random of "
+            "all else."
         ),
-    ] = "binomial"
+    ] = None
 
     def pool(self, **more: Any) -> PoolResult:
         """Pool what was asked for."""
-        return super().pool(rates=self.rates, **more)
+        return super().pool(model=self.model, **more)
 
 
 def weights_of(given: list[str] | None) -> dict[str, float] | None:

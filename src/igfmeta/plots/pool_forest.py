@@ -10,6 +10,7 @@ from igfmeta.effects.scales import label_of, null_value, transform_of
 from igfmeta.errors import check_choice
 from igfmeta.numerics import t_quantile
 from igfmeta.plots.forest import Forest, ForestGroup, ForestRow, ForestSummary, Transform
+from igfmeta.synthesis.pool_models import POOL_MODELS, RANDOM
 from igfmeta.synthesis.results import Answer, Group, methods_of
 from igfmeta.synthesis.studies import MARKS, Study
 
@@ -136,8 +137,8 @@ def _groups(answer: Answer, bayes: bool) -> tuple[ForestGroup, ...]:
 
 
 def _lines(answer: Answer) -> tuple[str, ...]:
-    fit, used = answer.overall.fit, methods_of(answer.overall)
-    name = "likelihood ratio" if answer.question.counted else "Q"
+    fit, used, model = answer.overall.fit, methods_of(answer.overall), answer.question.model
+    name = "likelihood ratio" if model in ("glmm", "logistic") else "Q"
     lines = []
     if fit.tau2 is not None:
         lines.append(
@@ -147,9 +148,27 @@ def _lines(answer: Answer) -> tuple[str, ...]:
         )
     if answer.between:
         test = answer.between
-        lines.append(f"Between groups: {name} = {f.number(test.q)}, df = {test.df} ({f.p_value(test.p_value)})")
-    lines.append(f"τ² by {used['method']}; interval by {used['ci']}; prediction interval by {used['pi']}")
+        lines.append(
+            f"Between groups: {test.statistic} = {f.number(test.q)}, df = {test.df} ({f.p_value(test.p_value)})"
+        )
+    if model in ("glmm", RANDOM):
+        lines.append(f"τ² by {used['method']}; interval by {used['ci']}; prediction interval by {used['pi']}")
+    else:
+        label = POOL_MODELS[model].label
+        lines.append(f"{label[:1].upper()}{label[1:]}; interval by {used['ci']}")
     return tuple(lines)
+
+
+#: What the weights of a model are.
+_WEIGHTS = {
+    RANDOM: "random effects",
+    "glmm": "share of the information",
+    "mh": "Mantel-Haenszel",
+    "peto": "Peto",
+    "beta-binomial": "share of the patients",
+    "logistic": "inverse variance",
+    "firth": "inverse variance",
+}
 
 
 def _favours(answer: Answer) -> tuple[str, str] | None:
@@ -199,9 +218,7 @@ def answer_forest(
         favours=_favours(answer),
         left_columns=tuple((name, headings[name]) for name in beside),
         right_columns=_chosen("right", right if right is not None else ("estimate", "weight")),
-        weight_label="Weight (share of the information, all studies)"
-        if answer.question.counted
-        else "Weight (random effects, all studies)",
+        weight_label=f"Weight ({_WEIGHTS[answer.question.model]}, all studies)",
         lines=_lines(answer),
         footnotes=tuple((mark, MARKS[mark]) for mark in marks),
         level=answer.overall.fit.level,

@@ -64,6 +64,8 @@ def ratio_ticks(low: float, high: float) -> list[float]:
     --------
     >>> ratio_ticks(0.3, 3.2), ratio_ticks(0.7, 1.6)
     ([0.5, 1.0, 2.0], [0.75, 1.0, 1.25, 1.5])
+    >>> ratio_ticks(0.013, 9)
+    [0.0625, 0.25, 1.0, 4.0]
     """
     reach = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
     step = 3 * max(1, math.ceil(len(reach) / (3 * (MOST - 1))))
@@ -73,14 +75,18 @@ def ratio_ticks(low: float, high: float) -> list[float]:
         [0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2],
         [2.0**i for i in range(-4, 5)],
         [m * 10.0**i for i in reach for m in (1, 2, 5)],
+        [4.0**i for i in range(-2, 5)],
+        [m * 10.0**i for i in reach for m in (1, 3)],
         [10.0**i for i in reach],
+        [10.0**i for i in reach if i % 2 == 0],
         [10.0**i for i in reach if i % step == 0],
         [v for v in linear_ticks(low, high) if v > 0],
     ]
     fits = [_in_range([math.log(v) for v in family], math.log(low), math.log(high)) for family in families]
     usable = [found for found in fits if FEWEST <= len(found) <= MOST] or [max(fits, key=len)]
-    spread = [found for found in usable if _even(found, math.log(high) - math.log(low))]
-    return [float(f"{math.exp(value):.12g}") for value in (spread or usable)[0]]
+    telling = [found for found in usable if any(abs(v) < 1e-9 for v in found)] if low <= 1 <= high else usable
+    spread = [found for found in telling if _even(found, math.log(high) - math.log(low))]
+    return [float(f"{math.exp(value):.12g}") for value in (spread or telling or usable)[0]]
 
 
 def _even(values: Sequence[float], span: float) -> bool:

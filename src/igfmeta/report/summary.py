@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 from igfmeta import formatting as f
 from igfmeta.effects.scales import label_of, null_value
+from igfmeta.report.model_words import methods_line
 from igfmeta.synthesis.eligibility import Unused
 from igfmeta.synthesis.group_hierarchy import Hierarchical
-from igfmeta.synthesis.results import Answer, Group, PoolResult, methods_of
+from igfmeta.synthesis.pool_models import VARYING
+from igfmeta.synthesis.results import Answer, Group, PoolResult
 
 #: Under the heading of the posterior, where groups have a second one.
 HIERARCHICAL = "\nhierarchical"
@@ -130,25 +132,6 @@ def _columns(answer: Answer) -> tuple[Column, ...]:
     return tuple(columns if _is_rate(answer) else [*columns, Column(benefit)])
 
 
-def methods_line(group: Group) -> str:
-    """Return the methods and priors behind a pool, defaults included, in one sentence each."""
-    used = methods_of(group)
-    posterior = (
-        f"Posterior: tau {used['tau_prior']}, mu {used['mu_prior']}, "
-        f"{100 * used['level']:g} % {used['interval']} interval."
-    )
-    if not group.counted:
-        logits = "Logits with normal variances, 1/2 added to zeros: " if group.measure == "PLO" else ""
-        return f"{logits}tau2 by {used['method']}, CI by {used['ci']}, PI by {used['pi']}. {posterior}"
-    held = "CE (held at 0)" if used["method"] == "CE" else "ML"
-    by = {"z": "the normal distribution", "t": "t with k - 1 degrees of freedom"}.get(used["ci"], "profile likelihood")
-    return (
-        f"Logit-normal model of the counts (binomial likelihood, nothing added to zeros): tau2 by {held}; CI by "
-        f"{by}, exact (Clopper-Pearson) for one study or where nobody responded; PI from that CI and "
-        "tau2; I2 = tau2 / (tau2 + typical variance of the logits). Hartung-Knapp is not for counts. " + posterior
-    )
-
-
 def unused_line(answer: Answer) -> str | None:
     """Return, in one line, how many rows were not used and why."""
     if not answer.unused:
@@ -174,13 +157,9 @@ def _between_line(answer: Answer) -> str | None:
     if answer.between is None:
         return None
     test = answer.between
-    if test.test.startswith("Q"):
-        name, how = "Q", "separate tau2"
-    else:
-        name, how = "likelihood ratio", "one tau2"
     return (
-        f"Between groups: {name} = {f.number(test.q)}, df = {test.df}, {f.p_value(test.p_value)} "
-        f"({how} in {test.groups} groups)."
+        f"Between groups: {test.statistic} = {f.number(test.q)}, df = {test.df}, {f.p_value(test.p_value)} "
+        f"({test.how} in {test.groups} groups)."
     )
 
 
@@ -188,9 +167,10 @@ def _remarks(answer: Answer) -> list[str]:
     overall = [*answer.remarks, *answer.overall.remarks]
     few = [group.label for group in answer.groups if group.fit.k < 5]
     if few:
+        varying = "tau2 and prediction intervals say little, and their " if answer.question.model in VARYING else ""
         overall.append(
-            f"{len(few)} of {len(answer.groups)} groups have fewer than 5 studies: their tau2 and prediction "
-            "intervals say little, and their posteriors lean on the prior."
+            f"{len(few)} of {len(answer.groups)} groups have fewer than 5 studies: their {varying}posteriors lean on "
+            "the prior."
         )
     parted = [group.label for group in answer.groups if any("schools part" in r for r in group.remarks)]
     if parted:

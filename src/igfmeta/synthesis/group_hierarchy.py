@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -71,12 +72,14 @@ def group_hierarchy(
     Returns
     -------
     GroupHierarchy or None
-        None with fewer than two groups.
+        None with fewer than two groups, or where every study of a group is without an effect of its own.
     """
     if len(groups) < 2:
         return None
-    studies = [study for group in groups for study in group]
-    codes = [g for g, group in enumerate(groups) for _ in group]
+    members = [(study, g) for g, group in enumerate(groups) for study in group if math.isfinite(study.yi)]
+    if len({g for _, g in members}) < len(groups):
+        return None
+    studies, codes = [study for study, _ in members], [g for _, g in members]
     factors = _factors(studies, codes, question, by)
     kernels = Kernels.of(factors, len(groups))
     posterior = _posterior(studies, factors, kernels, question)

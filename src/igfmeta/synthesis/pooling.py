@@ -15,15 +15,18 @@ from igfmeta.errors import NothingToPool, check_choice, check_level
 from igfmeta.evidence.selection import Choice, Years
 from igfmeta.evidence.tables import Evidence
 from igfmeta.models import pooling as kernel
+from igfmeta.models.count_subgroups import VARYING
 from igfmeta.models.results import Pooled
 from igfmeta.models.subgroups import between_groups, classical_variance
 from igfmeta.synthesis import remarks
+from igfmeta.synthesis.count_pools import pool_counts
 from igfmeta.synthesis.eligibility import USE_LEVELS, Row, Unused, eligible, left_out, once_per_study
 from igfmeta.synthesis.group_hierarchy import group_hierarchy
 from igfmeta.synthesis.grouping import BY, Grouped, grouper
 from igfmeta.synthesis.methods import Methods
+from igfmeta.synthesis.model_methods import ModelMethods, methods_heeded
+from igfmeta.synthesis.pool_models import RANDOM
 from igfmeta.synthesis.questions import OutcomeInfo, Question, questions
-from igfmeta.synthesis.rate_methods import RATES, RateMethods, rate_methods, refuse_unheeded
 from igfmeta.synthesis.rate_pools import between_rates, pool_rates
 from igfmeta.synthesis.results import Answer, AnyPosterior, BetweenGroups, Group, NoAnswer, PoolResult
 from igfmeta.synthesis.risk_weights import checked_weights, weighted, weighting
@@ -63,18 +66,30 @@ def outcome_vocabulary(evidence: Evidence) -> dict[str, OutcomeInfo]:
 
 
 def _fits(
-    groups: Sequence[Sequence[Study]], question: Question, methods: Methods, rates: RateMethods, tau_prior: TauPrior
+    groups: Sequence[Sequence[Study]],
+    question: Question,
+    methods: Methods,
+    own: ModelMethods | None,
+    tau_prior: TauPrior,
 ) -> Sequence[tuple[Pooled, AnyPosterior]]:
     """Fit every group in one batch: row g holds the studies of group g, and the mask how many they are."""
-    if question.counted:
-        return pool_rates(groups, tau_prior=tau_prior, level=methods.level, common=rates.common, ci=rates.ci)
+    if own is not None and question.counted:
+        return pool_rates(
+            groups, model=question.model, tau_prior=tau_prior, level=methods.level, common=own.common, ci=own.ci
+        )
     mask = np.arange(max(map(len, groups))) < np.array([[len(group)] for group in groups])
     yi, vi = np.zeros(mask.shape), np.ones(mask.shape)
     yi[mask] = [study.yi for group in groups for study in group]
     vi[mask] = [study.vi for group in groups for study in group]
-    fits = kernel.pool(yi, vi, mask=mask, **methods.frequentist())
-    posteriors = normal_normal(yi, vi, mask=mask, tau_prior=tau_prior, **methods.bayesian())
-    return [(fits.one(g), posteriors.one(g)) for g in range(len(groups))]
+    if own is None:
+        batch = kernel.pool(yi, vi, mask=mask, **methods.frequentist())
+        fits = [batch.one(g) for g in range(len(groups))]
+    else:
+        fits = pool_counts(groups, question, own, level=methods.level)
+    telling = mask & np.isfinite(yi)
+    yi, vi = np.where(telling, yi, 0.0), np.where(telling, vi, 1.0)
+    posteriors = normal_normal(yi, vi, mask=telling, tau_prior=tau_prior, **methods.bayesian())
+    return [(fit, posteriors.one(g)) for g, fit in enumerate(fits)]
 
 
 def _group(
@@ -97,7 +112,8 @@ def _group(
         patients=float(sum(known)),
         patients_missing=len(studies) - len(known),
         n_harmonic=len(sizes) / sum(1 / n for n in sizes) if question.arms == "single_arm" else None,
-        remarks=remarks.of_group(fit, posterior, question.measure),
+        remarks=remarks.of_group(fit, posterior, question.measure, model=question.model),
+        model=question.model,
     )
 
 
@@ -105,23 +121,38 @@ def _parts(
     effects: Sequence[RowEffect], grouped: Grouped, question: Question, sources: Sources, level: float
 ) -> list[tuple[str, str, list[Study]]]:
     """Return key, label and studies of everything together and then of each group, the largest group first."""
-    each = [
-        (key, label, studies_of(rows, question.measure, sources, level=level)) for (key, label), rows in grouped.items()
-    ]
-    everything = studies_of(effects, question.measure, sources, level=level)
+
+    def studies(rows: Sequence[RowEffect]) -> list[Study]:
+        added = question.model != RANDOM and question.arms == "comparison"
+        return studies_of(rows, question.measure, sources, level=level, added=added)
+
+    each = [(key, label, studies(rows)) for (key, label), rows in grouped.items()]
+    everything = studies(effects)
     return [("all", "All studies", everything), *sorted(each, key=lambda part: (-len(part[2]), part[1]))]
 
 
-def _between(groups: Sequence[Group]) -> BetweenGroups | None:
-    """Test the groups' estimates against each other; None with fewer than two groups."""
+def _between(groups: Sequence[Group], model: str) -> BetweenGroups | None:
+    """Test the groups' estimates against each other; None with fewer than two groups that have one."""
     if len(groups) < 2:
         return None
-    if groups[0].counted:
+    if groups[0].counted and model == "glmm":
         q, df, p_value = between_rates([g.studies for g in groups])
         return BetweenGroups(q=q, df=df, p_value=p_value, groups=len(groups), test="likelihood ratio, one tau2")
-    variances = [classical_variance([study.vi for study in g.studies], g.fit.tau2) for g in groups]
-    q, df, p_value = between_groups([g.fit.estimate for g in groups], variances)
-    return BetweenGroups(q=q, df=df, p_value=p_value, groups=len(groups))
+    told = [g for g in groups if g.fit.se is not None and math.isfinite(g.fit.se)]
+    if len(told) < 2:
+        return None
+    variances = [
+        classical_variance([study.vi for study in g.studies], g.fit.tau2) if model == RANDOM else g.fit.se**2
+        for g in told
+    ]
+    q, df, p_value = between_groups([g.fit.estimate for g in told], variances)
+    test = "Wald, separate fits" if model in VARYING else "Q, separate tau2" if model == RANDOM else "Q, common effects"
+    return BetweenGroups(q=q, df=df, p_value=p_value, groups=len(told), test=test)
+
+
+def _readmitted(effect: RowEffect, question: Question) -> bool:
+    """Return whether a model uses a row that has no effect of its own: both arms known, nobody with an event."""
+    return question.model == "beta-binomial" and bool(np.isfinite(effect.counts).all())
 
 
 def usable_effects(
@@ -135,9 +166,9 @@ def usable_effects(
     unused += [
         replace(left_out(effect.row, effect.reason), label=row_label(effect.row, sources), not_estimable=True)
         for effect in effects
-        if effect.reason is not None
+        if effect.reason is not None and not _readmitted(effect, question)
     ]
-    effects = [effect for effect in effects if effect.reason is None]
+    effects = [effect for effect in effects if effect.reason is None or _readmitted(effect, question)]
     kept, repeated = once_per_study([effect.row for effect in effects], question)
     chosen = {row["row_id"] for row in kept}
     return [effect for effect in effects if effect.row["row_id"] in chosen], unused + repeated
@@ -199,7 +230,7 @@ def pool(
     method: str | None = None,
     ci: str | None = None,
     pi: str | None = None,
-    rates: str = "binomial",
+    model: str | None = None,
     prior: str | TauPrior | None = None,
     use: str = "primary",
     level: float = 0.95,
@@ -219,14 +250,14 @@ def pool(
     measure : str, optional
         HR; OR, RR, RD, PETO, AS; PLO, PLN, PR, PAS, PFT. Default: what the outcome has.
     method : str, optional
-        Estimator of tau2; by default REML. Rates pooled from their counts take ML (their default) or CE.
+        Estimator of tau2; by default REML. Models of counts have ML (their default) or CE, or a common effect.
     ci, pi : str, optional
-        Methods of the confidence and of the prediction interval; by default HK. Rates pooled from their counts take ci
-        PL (profile likelihood, their default), z or t, and their prediction interval follows. What they do not heed is
-        refused, or said with their answer where other questions heed it.
-    rates : {"binomial", "normal"}
-        Whether single-arm rates on the logit scale (PLO) are pooled from their counts, or as logits by inverse
-        variance, 1/2 added to zeros, with `method`, `ci` and `pi`.
+        Methods of the confidence and of the prediction interval; by default HK. Of model glmm ci is PL (profile
+        likelihood, the default), z or t, and the prediction interval follows. What a model does not heed is refused, or
+        said with its answer where other questions heed it.
+    model : str, optional
+        random: inverse variance; of counts glmm (PLO; OR by its exact conditional likelihood), mh, peto, beta-binomial,
+        logistic, firth. By default glmm for single-arm rates on the logit scale (PLO), and random otherwise.
     prior : str or prior, optional
         Of tau, such as "half-normal(0.5)". Default: by measure; stated in the result.
     use : {"primary", "sensitivity"}
@@ -262,14 +293,12 @@ def pool(
     """
     by = check_choice("by", by, BY)
     use = check_choice("use", use, USE_LEVELS)
-    rates = check_choice("rates", rates, RATES)
     methods = Methods(method=method or "REML", ci=ci or "HK", pi=pi or "HK", level=check_level(level))
-    of_rates = rate_methods(method, ci, pi)
     tau_prior = parse_tau_prior(prior) if isinstance(prior, str) else prior
     weights = checked_weights(risk_weights)
     wanted = [outcome] if isinstance(outcome, str) else outcome
-    asked = questions(wanted, measure, outcome_vocabulary(evidence), rates=rates)
-    refuse_unheeded(of_rates, asked, rates)
+    asked = questions(wanted, measure, outcome_vocabulary(evidence), model=model)
+    of_counts = methods_heeded(asked, method, ci, pi)
     rows = evidence.select(**criteria).table("trials")
     sources = sources_of(evidence)
     grouped = grouper(by, evidence)
@@ -284,8 +313,8 @@ def pool(
             (key, label, weighted(studies, weights, question, level=level))
             for key, label, studies in _parts(effects, grouped(effects), question, sources, level)
         ]
-        prior = tau_prior or default_tau_prior(question.measure)
-        fits = _fits([studies for _, _, studies in parts], question, methods, of_rates, prior)
+        prior, own = tau_prior or default_tau_prior(question.measure), of_counts.get(question)
+        fits = _fits([studies for _, _, studies in parts], question, methods, own, prior)
         groups = [_group(*part, *fit, question) for part, fit in zip(parts, fits, strict=True)]
         answers.append(
             Answer(
@@ -293,21 +322,21 @@ def pool(
                 by=by,
                 overall=groups[0],
                 groups=tuple(groups[1:]),
-                between=_between(groups[1:]),
+                between=_between(groups[1:], question.model),
                 hierarchy=group_hierarchy([g.studies for g in groups[1:]], question, by=by, level=methods.level),
                 unused=tuple(unused),
                 remarks=(
                     *remarks.of_answer(question, groups[0].studies),
                     *weighting(weights, groups[0].studies),
-                    *([of_rates.unheeded] if question.counted and of_rates.unheeded else []),
+                    *([own.unheeded] if own is not None and own.unheeded else []),
                 ),
             )
         )
     if not answers:
         raise NothingToPool("\n".join(missing.reason for missing in unanswered))
     selection = {"outcome": tuple(wanted or ()), "by": by, "measure": measure, "use": use, **criteria}
-    if rates != "binomial":
-        selection["rates"] = rates
+    if model is not None:
+        selection["model"] = model
     if risk_weights:
         selection["risk_weights"] = {name: weight for name, weight in weights.items() if weight != 1}
     return PoolResult(

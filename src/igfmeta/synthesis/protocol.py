@@ -15,8 +15,8 @@ from igfmeta.models.prediction import PI_METHODS
 from igfmeta.models.registry import TAU2_METHODS
 from igfmeta.synthesis.eligibility import USE_LEVELS
 from igfmeta.synthesis.grouping import BY
+from igfmeta.synthesis.pool_models import MODEL_NAMES
 from igfmeta.synthesis.questions import MEASURES
-from igfmeta.synthesis.rate_methods import RATES
 
 #: What GRADE looks at, in its order.
 DOMAINS = ("risk_of_bias", "inconsistency", "indirectness", "imprecision", "publication_bias")
@@ -41,7 +41,7 @@ Factor = Annotated[Text, _one_of("by", FACTORS)]
 Method = Annotated[Text, _one_of("method", TAU2_METHODS)]
 Ci = Annotated[Text, _one_of("ci", CI_METHODS)]
 Pi = Annotated[Text, _one_of("pi", PI_METHODS)]
-Rates = Annotated[Text, _one_of("rates", RATES)]
+ModelName = Annotated[Text, _one_of("model", MODEL_NAMES)]
 Use = Annotated[Text, _one_of("use", USE_LEVELS)]
 Measure = Annotated[Text, _one_of("measure", MEASURES)]
 Prior = Annotated[Text, AfterValidator(_prior)]
@@ -96,7 +96,7 @@ class Model(Part):
     method: Method = Field("REML", description="estimator of tau2")
     ci: Ci = Field("HK", description="interval of the pooled effect")
     pi: Pi = Field("HK", description="prediction interval")
-    rates: Rates = Field("binomial", description="single-arm rates (PLO): binomial (from counts) or normal (logits)")
+    model: ModelName | None = Field(None, description="model: random, or of counts glmm, mh, peto, beta-binomial ...")
     prior: Prior | None = Field(None, description="prior of tau")
     level: Level = Field(0.95, description="level of every interval")
     risk_weights: Mapping[str, Annotated[float, Field(gt=0, le=1)]] | None = Field(

@@ -8,11 +8,12 @@ from typing import Any
 from igfmeta.bayes.components import default_priors
 from igfmeta.errors import InputError, Problem, check_choice
 from igfmeta.evidence.tables import Evidence
+from igfmeta.synthesis.model_methods import methods_heeded, of_outcome
+from igfmeta.synthesis.pool_models import POOL_MODELS
 from igfmeta.synthesis.pooling import outcome_vocabulary
 from igfmeta.synthesis.protocol import Eligibility, Outcome, Protocol, Variant
 from igfmeta.synthesis.protocol_files import ProtocolFile
-from igfmeta.synthesis.questions import COUNTED_PROPORTION, questions
-from igfmeta.synthesis.rate_methods import RATES, of_outcome, rate_methods
+from igfmeta.synthesis.questions import questions
 
 
 def varied(protocol: Protocol, variant: Variant) -> tuple[dict[str, Any], str, dict[str, Any]]:
@@ -23,7 +24,7 @@ def varied(protocol: Protocol, variant: Variant) -> tuple[dict[str, Any], str, d
 
 def of_protocol(protocol: Protocol, options: dict[str, Any], outcome: Outcome) -> tuple[dict[str, Any], str | None]:
     """Return what an outcome heeds of the options that the outcomes of a protocol share, and a sentence on the rest."""
-    others = any(each.measure != COUNTED_PROPORTION for each in protocol.outcome)
+    others = any(each.measure != outcome.measure for each in protocol.outcome)
     return of_outcome(options, outcome.measure, others=others)
 
 
@@ -44,13 +45,13 @@ def _problems(protocol: Protocol, evidence: Evidence) -> Iterator[Problem]:
         yield from _tried("eligibility", evidence.select, **criteria)
     for i, outcome in enumerate(protocol.outcome):
         yield from _tried(f"outcome[{i + 1}]", _questions, outcome, evidence)
-        yield from _tried("model", _heeded, protocol, protocol.model.options(), outcome)
+        yield from _tried("model", _heeded, protocol, protocol.model.options(), outcome, evidence)
     for i, variant in enumerate(protocol.sensitivity):
         changed, _, options = varied(protocol, variant)
         yield from _tried(f"sensitivity[{i + 1}].eligibility", evidence.select, **changed)
         for outcome in protocol.outcome:
             if variant.outcomes is None or outcome.name in variant.outcomes:
-                yield from _tried(f"sensitivity[{i + 1}].model", _heeded, protocol, options, outcome)
+                yield from _tried(f"sensitivity[{i + 1}].model", _heeded, protocol, options, outcome, evidence)
     if protocol.hierarchy:
         wanted = protocol.hierarchy.agent_class
         yield from _tried("hierarchy.agent_class", evidence.select, agent_class=wanted)
@@ -69,13 +70,14 @@ def _questions(outcome: Outcome, evidence: Evidence) -> Any:
     return questions([outcome.name], outcome.measure, outcome_vocabulary(evidence))
 
 
-def _heeded(protocol: Protocol, options: dict[str, Any], outcome: Outcome) -> None:
-    """Refuse methods of a protocol whose outcomes are all rates pooled from their counts, which heed others."""
+def _heeded(protocol: Protocol, options: dict[str, Any], outcome: Outcome, evidence: Evidence) -> None:
+    """Refuse a model or methods that no outcome of a protocol heeds."""
+    model = options.get("model")
+    if model is not None and not any(each.measure in POOL_MODELS[model].measures for each in protocol.outcome):
+        questions([outcome.name], outcome.measure, outcome_vocabulary(evidence), model=model)
     chosen, _ = of_protocol(protocol, options, outcome)
-    if outcome.measure == COUNTED_PROPORTION and chosen["rates"] == RATES[0]:
-        asked = rate_methods(chosen.get("method"), chosen.get("ci"), chosen.get("pi"))
-        if asked.unheeded is not None:
-            raise InputError(asked.unheeded)
+    asked = questions([outcome.name], outcome.measure, outcome_vocabulary(evidence), model=chosen.get("model"))
+    methods_heeded(asked, chosen.get("method"), chosen.get("ci"), chosen.get("pi"))
 
 
 def _named(key: str, question: Any, rows: Any, origin: str) -> Iterator[Problem]:

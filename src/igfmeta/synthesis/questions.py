@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from igfmeta.errors import InputError, check_choice, listed
+from igfmeta.synthesis.pool_models import COUNTED_PROPORTION, MODEL_NAMES, POOL_MODELS, RANDOM, default_model
 
 Arms = Literal["comparison", "single_arm"]
 Measure = Literal["HR", "OR", "RR", "RD", "PETO", "AS", "PLO", "PLN", "PR", "PAS", "PFT"]
@@ -14,10 +15,6 @@ Measure = Literal["HR", "OR", "RR", "RD", "PETO", "AS", "PLO", "PLN", "PR", "PAS
 COMPARATIVE_COUNTS = ("OR", "RR", "RD", "PETO", "AS")
 PROPORTIONS = ("PLO", "PLN", "PR", "PAS", "PFT")
 MEASURES = ("HR", *COMPARATIVE_COUNTS, *PROPORTIONS)
-
-#: The proportion that is pooled from the counts themselves, by the logit-normal model with binomial likelihood. The
-#: others are transformed and weighted by inverse variance.
-COUNTED_PROPORTION = "PLO"
 
 #: The measure of a single-arm rate: the counts need no correction where they are 0, which most of this evidence is, no
 #: variance is taken as known, and the inverse needs no "typical" sample size (Schwarzer 2019, Res Synth Methods 10:476;
@@ -63,8 +60,8 @@ class Question:
         Randomized comparisons, or the results of one arm.
     better : {"lower", "higher"}
         Which direction favours the experimental arm.
-    counted : bool
-        Whether these are rates that are pooled from their counts, by the binomial likelihood.
+    model : str
+        A key of `igfmeta.synthesis.pool_models.POOL_MODELS`.
     """
 
     name: str
@@ -73,7 +70,12 @@ class Question:
     measure: str
     arms: Arms
     better: str
-    counted: bool = False
+    model: str = RANDOM
+
+    @property
+    def counted(self) -> bool:
+        """Whether these are rates that are pooled from their counts."""
+        return self.measure == COUNTED_PROPORTION and self.model != RANDOM
 
 
 def _family(name: str, known: Mapping[str, OutcomeInfo]) -> list[OutcomeInfo]:
@@ -87,20 +89,37 @@ def _is_time_to_event(name: str, known: Mapping[str, OutcomeInfo]) -> bool:
     return name not in known or known[name].kind == "time_to_event"
 
 
-def _measures_for(info: OutcomeInfo, measure: str | None, single_arm_only: bool) -> list[str]:
-    accepted = ("HR",) if info.kind == "time_to_event" else (*COMPARATIVE_COUNTS, *PROPORTIONS)
+def _measures_for(info: OutcomeInfo, measure: str | None, single_arm_only: bool, model: str | None) -> list[str]:
+    timed = info.kind == "time_to_event"
+    accepted = ("HR",) if timed else (*COMPARATIVE_COUNTS, *PROPORTIONS)
     if measure is not None:
         if measure not in accepted:
             raise InputError(f"{info.label} cannot be pooled as {measure}; accepted for it are {listed(accepted)}.")
         return [measure]
-    if info.kind == "time_to_event":
-        return ["HR"]
-    if single_arm_only:
-        return [DEFAULT_PROPORTION]
-    return [info.default_measure if info.default_measure in COMPARATIVE_COUNTS else "OR", DEFAULT_PROPORTION]
+    usual = ["HR"] if timed else [info.default_measure if info.default_measure in COMPARATIVE_COUNTS else "OR"]
+    if not timed:
+        usual = [DEFAULT_PROPORTION] if single_arm_only else [*usual, DEFAULT_PROPORTION]
+    if model is None or timed:
+        return usual
+    possible = [each for each in usual if each in POOL_MODELS[model].measures]
+    return possible or list(POOL_MODELS[model].measures[:1])
 
 
-def _question(name: str, label: str, members: Sequence[OutcomeInfo], measure: str, *, rates: str) -> Question:
+def _model_of(label: str, measure: str, model: str | None) -> str:
+    """Return the model of a question; refuse one that its measure does not have."""
+    if model is None:
+        return default_model(measure)
+    known = POOL_MODELS[model]
+    if measure not in known.measures:
+        raise InputError(
+            f"{label} ({measure}) cannot be pooled by model {model}, which has the measures {listed(known.measures)}; "
+            f"models of {measure} are {listed(each for each in POOL_MODELS if measure in POOL_MODELS[each].measures)}. "
+            f"Outcomes that are counted (--outcome orr) have those of model {model}."
+        )
+    return model
+
+
+def _question(name: str, label: str, members: Sequence[OutcomeInfo], measure: str, model: str | None) -> Question:
     return Question(
         name=name,
         label=label,
@@ -108,7 +127,7 @@ def _question(name: str, label: str, members: Sequence[OutcomeInfo], measure: st
         measure=measure,
         arms="single_arm" if measure in PROPORTIONS else "comparison",
         better=members[0].better,
-        counted=measure == COUNTED_PROPORTION and rates == "binomial",
+        model=_model_of(label, measure, model),
     )
 
 
@@ -117,7 +136,7 @@ def questions(
     measure: str | None,
     known: Mapping[str, OutcomeInfo],
     *,
-    rates: str = "binomial",
+    model: str | None = None,
 ) -> tuple[Question, ...]:
     """Return the pools that a request means.
 
@@ -130,16 +149,19 @@ def questions(
         comparison (the vocabulary's default measure) and the single-arm rate.
     known : mapping
         The outcome vocabulary by key.
-    rates : {"binomial", "normal"}
-        Whether logits of single-arm rates are pooled from the counts, or by inverse variance.
+    model : str or None
+        A key of `igfmeta.synthesis.pool_models.POOL_MODELS`; None lets the measure decide.
 
     Raises
     ------
     InputError
-        An outcome that is not in the vocabulary, or a measure that the outcome does not have.
+        An outcome that is not in the vocabulary, a measure that the outcome does not have, or a model that the measure
+        does not have.
     """
     if measure is not None:
         measure = check_choice("measure", measure, MEASURES)
+    if model is not None:
+        model = check_choice("model", model, MODEL_NAMES)
     single_arm_only = outcomes is None
     families = {info.family for info in known.values() if info.kind == "time_to_event"}
     if outcomes is None:
@@ -156,6 +178,6 @@ def questions(
             check_choice("outcome", name, [*known, *sorted(families)])
             continue
         label = members[0].label if name in known else FAMILY_LABELS.get(name, name)
-        chosen = _measures_for(members[0], measure, single_arm_only)
-        asked += [_question(name, label, members, each, rates=rates) for each in chosen]
+        chosen = _measures_for(members[0], measure, single_arm_only, model)
+        asked += [_question(name, label, members, each, model) for each in chosen]
     return tuple(asked)

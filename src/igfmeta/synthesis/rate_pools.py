@@ -8,6 +8,7 @@ profile-likelihood intervals. One arm, or arms of which none (or each patient) r
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from scipy import special
@@ -93,7 +94,7 @@ def rate_studies(events: Floats, n: Floats) -> CountStudies:
 
 
 def rate_fits(
-    events: Floats, n: Floats, mask: Mask, *, level: float, common: bool = False, ci: str = "PL"
+    events: Floats, n: Floats, mask: Mask, *, level: float, common: bool = False, ci: str = "PL", model: str = "glmm"
 ) -> list[Pooled]:
     """Return the pool of the arms that each row of a mask takes: what `pool` gives for them, without its posterior.
 
@@ -105,7 +106,8 @@ def rate_fits(
     common : bool
         Hold tau2 at 0.
     ci : {"PL", "z", "t"}
-        Of several arms; one arm, or arms at an end, have the exact interval.
+        Of several arms; one arm, or arms at an end, have the exact interval. The beta-binomial model has z.
+    model : {"glmm", "beta-binomial"}
 
     Examples
     --------
@@ -116,8 +118,10 @@ def rate_fits(
     """
     inside = (mask @ events > 0) & (mask @ events < mask @ n)
     several = inside & (mask.sum(axis=1) > 1)
-    options = {"variant": "logit-normal", "method": "CE" if common else "ML", "ci": ci, "level": level}
-    found = fit_counts("glmm", rate_studies(events, n), mask[several], **options) if several.any() else []
+    options: dict[str, Any] = {"method": "CE" if common else "ML", "level": level}
+    if model == "glmm":
+        options |= {"variant": "logit-normal", "ci": ci}
+    found = fit_counts(model, rate_studies(events, n), mask[several], **options) if several.any() else []
     mixed = iter(found)
     return [
         next(mixed).fit if fitted else _exact(events[row], n[row], level)
@@ -138,7 +142,13 @@ def one_after_the_other(size: Sequence[int]) -> Mask:
 
 
 def pool_rates(
-    groups: Sequence[Sequence[Study]], *, tau_prior: TauPrior, level: float, common: bool = False, ci: str = "PL"
+    groups: Sequence[Sequence[Study]],
+    *,
+    tau_prior: TauPrior,
+    level: float,
+    common: bool = False,
+    ci: str = "PL",
+    model: str = "glmm",
 ) -> list[tuple[Pooled, RatePosterior]]:
     """Return fit and posterior of each group of single-arm studies, on the logit scale.
 
@@ -151,10 +161,12 @@ def pool_rates(
     common : bool
         Hold tau2 at 0.
     ci : {"PL", "z", "t"}
+    model : {"glmm", "beta-binomial"}
+        Of the fit; the posterior is that of normal logits.
     """
     events, n = _counts([study for group in groups for study in group])
     mask = one_after_the_other([len(group) for group in groups])
-    fits = rate_fits(events, n, mask, level=level, common=common, ci=ci)
+    fits = rate_fits(events, n, mask, level=level, common=common, ci=ci, model=model)
     members = [np.flatnonzero(row).tolist() for row in mask]
     posteriors = rate_posteriors(events, n, members, tau_prior=tau_prior, level=level)
     return list(zip(fits, posteriors, strict=True))

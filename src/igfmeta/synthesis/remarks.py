@@ -9,6 +9,7 @@ from igfmeta.bayes.rate_posterior import RatePosterior
 from igfmeta.effects.scales import null_value
 from igfmeta.errors import listed
 from igfmeta.models.results import Pooled
+from igfmeta.synthesis.pool_models import RANDOM, VARYING
 from igfmeta.synthesis.questions import Question
 from igfmeta.synthesis.studies import Study
 
@@ -46,11 +47,14 @@ def parting(fit: Pooled, posterior: Posterior | RatePosterior, measure: str) -> 
     return None
 
 
-def of_group(fit: Pooled, posterior: Posterior | RatePosterior, measure: str) -> tuple[str, ...]:
+def of_group(
+    fit: Pooled, posterior: Posterior | RatePosterior, measure: str, *, model: str = RANDOM
+) -> tuple[str, ...]:
     """Return the remarks on one group's fit."""
     remarks = [*fit.remarks]
     if 1 < fit.k < FEW_STUDIES:
-        remarks.append(f"Only {fit.k} studies: tau2 is hardly estimable and the posterior leans on the prior.")
+        varying = "tau2 is hardly estimable and " if model in VARYING else ""
+        remarks.append(f"Only {fit.k} studies: {varying}the posterior leans on the prior.")
     parted = parting(fit, posterior, measure)
     return tuple(dict.fromkeys([*remarks, parted] if parted else remarks))
 

@@ -14,6 +14,7 @@ from igfmeta.models.results import Pooled
 from igfmeta.synthesis.display import Drawn
 from igfmeta.synthesis.eligibility import Unused
 from igfmeta.synthesis.group_hierarchy import GroupHierarchy, Hierarchical
+from igfmeta.synthesis.pool_models import RANDOM
 from igfmeta.synthesis.questions import Question
 from igfmeta.synthesis.studies import Study
 
@@ -56,6 +57,8 @@ class Group:
         Harmonic mean of the sample sizes, for the inverse of the double arcsine.
     remarks : tuple of str
         What a reader should know before using the numbers.
+    model : str
+        A key of `igfmeta.synthesis.pool_models.POOL_MODELS`.
     """
 
     key: str
@@ -69,6 +72,7 @@ class Group:
     patients_missing: int
     n_harmonic: float | None
     remarks: tuple[str, ...]
+    model: str = RANDOM
 
     @property
     def counted(self) -> bool:
@@ -112,8 +116,8 @@ def fit_to_dict(fit: Pooled) -> dict[str, Any]:
 class BetweenGroups:
     """The test of equal effects across groups (Borenstein 2009, chapter 19).
 
-    `groups` counts the groups that entered; `test` says what `q` is: Cochran's Q with a tau2 for each group, or a
-    likelihood ratio.
+    `groups` counts the groups that entered; `test` says what `q` is: Cochran's Q with a tau2 for each group or of
+    common effects, its like for models with a likelihood (Wald), or a likelihood ratio.
     """
 
     q: float
@@ -121,6 +125,16 @@ class BetweenGroups:
     p_value: float
     groups: int
     test: str = "Q, separate tau2"
+
+    @property
+    def statistic(self) -> str:
+        """The name of `q`."""
+        return self.test.partition(", ")[0]
+
+    @property
+    def how(self) -> str:
+        """How the groups were fitted."""
+        return self.test.partition(", ")[2]
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,6 +184,7 @@ def methods_of(group: Group) -> dict[str, Any]:
     """Return the names of the methods and priors behind a group's numbers, defaults included."""
     fit, posterior = group.fit, group.posterior
     return {
+        "model": group.model,
         "method": fit.method,
         "ci": fit.ci,
         "pi": fit.pi,

@@ -17,6 +17,7 @@ from igfmeta.effects.scales import natural
 from igfmeta.errors import InputError, listed
 from igfmeta.evidence.risk_of_bias import LEVELS, WORDS
 from igfmeta.numerics import Floats, t_quantile
+from igfmeta.synthesis.pool_models import RANDOM
 from igfmeta.synthesis.questions import Question
 from igfmeta.synthesis.studies import Study
 
@@ -51,14 +52,16 @@ def weighted(
     Raises
     ------
     InputError
-        Rates of one arm, which are pooled as counts and have no variance to divide.
+        Counts, which have no variance to divide.
     """
     if all(weight == 1 for weight in weights.values()):
         return list(studies)
-    if question.counted:
+    if question.model != RANDOM:
+        what = f"{question.label.lower()}{' of one arm' if question.counted else ''}"
+        other = "name another --outcome or --measure (PLN, PR, PAS, PFT), " if question.counted else ""
         raise InputError(
-            f"risk_weights divide variances, and {question.label.lower()} of one arm is pooled from its counts; name "
-            "another --outcome or --measure (PLN, PR, PAS, PFT), take --rates normal, or restrict with --risk-of-bias."
+            f"risk_weights divide variances, and {what} is pooled from its counts; {other}take --model random, or "
+            "restrict with --risk-of-bias."
         )
     return discounted(studies, weights, question.measure, level)
 

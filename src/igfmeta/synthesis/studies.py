@@ -13,6 +13,7 @@ import numpy as np
 from igfmeta.effects import shared_control
 from igfmeta.effects.one_arm import proportion_interval
 from igfmeta.effects.scales import natural
+from igfmeta.effects.two_arm import two_arm
 from igfmeta.evidence.explain import citation_of
 from igfmeta.evidence.risk_of_bias import NOT_JUDGED, overall
 from igfmeta.numerics import t_quantile
@@ -20,10 +21,13 @@ from igfmeta.synthesis.eligibility import Row
 from igfmeta.synthesis.questions import PROPORTIONS
 from igfmeta.synthesis.rows_to_effects import RowEffect
 
+Counts = tuple[float, float, float, float]
+
 #: Footnotes by mark: what a reader should know of a study before trusting its line.
 MARKS = {
     "d": "Derived: the standard error is not from a printed 95 % interval, or a count is from a percentage.",
     "s": "Contrasts that share one control arm, combined within the study by generalized least squares.",
+    "m": "Arms that share one control arm, their events and patients added up (Cochrane Handbook 23.3.4).",
     "a": "The covariance of the shared control arm is assumed (half the mean variance).",
     "1": "The source prints a one-sided p-value.",
     "2": "A sensitivity row of the evidence table.",
@@ -60,7 +64,7 @@ class Study:
     patients : float
         Patients analysed, a shared control arm counted once; NaN where an arm's number was not reported.
     counts : tuple of float
-        Events and patients (experimental, control); NaN where unknown or where rows were combined.
+        Events and patients (experimental, control); NaN where unknown or where effects were combined.
     derivation : str
         The rule that gave the effect.
     risk : str
@@ -84,7 +88,7 @@ class Study:
     ci_lower: float
     ci_upper: float
     patients: float
-    counts: tuple[float, float, float, float]
+    counts: Counts
     derivation: str
     notes: tuple[str, ...]
     marks: tuple[str, ...]
@@ -226,20 +230,26 @@ def _combined(effects: Sequence[RowEffect], measure: str) -> tuple[float, float,
     return float(combined.yi[0]), float(combined.vi[0]), tuple(origin)
 
 
-def _study(
-    effects: Sequence[RowEffect],
-    measure: str,
-    sources: Sources,
-    level: float,
-) -> Study:
+def _added(effects: Sequence[RowEffect], measure: str) -> tuple[float, float, Counts]:
+    """Add the experimental arms up and count their control arm once."""
+    rows = np.array([effect.counts for effect in effects])
+    counts = np.array([*rows[:, :2].sum(axis=0), *rows[0, 2:]])
+    sizes = two_arm(*counts[:, None], measure=measure)
+    return float(sizes.yi[0]), float(sizes.vi[0]), (counts[0], counts[1], counts[2], counts[3])
+
+
+def _study(effects: Sequence[RowEffect], measure: str, sources: Sources, level: float, *, added: bool) -> Study:
     row = effects[0].row
     marks = set().union(*(_marks(effect) for effect in effects))
     notes = tuple(dict.fromkeys(note for effect in effects for note in effect.notes))
     yi, vi, counts, derivation = effects[0].yi, effects[0].vi, effects[0].counts, effects[0].derivation
-    if len(effects) > 1:
+    rules = ", ".join(dict.fromkeys(effect.derivation for effect in effects))
+    if len(effects) > 1 and added:
+        (yi, vi, counts), derivation = _added(effects, measure), f"arms_added({rules})"
+        marks |= {"m"}
+    elif len(effects) > 1:
         yi, vi, origin = _combined(effects, measure)
-        rules = dict.fromkeys(effect.derivation for effect in effects)
-        counts, derivation = (float("nan"),) * 4, f"shared_control({', '.join(rules)})"
+        counts, derivation = (float("nan"),) * 4, f"shared_control({rules})"
         marks |= {"s", "a"} if "assumed" in origin else {"s"}
     estimate, ci_lower, ci_upper = own_interval(yi, vi, counts, measure, level)
     source = sources.rows.get(row["source_id"])
@@ -288,6 +298,7 @@ def studies_of(
     *,
     level: float = 0.95,
     apart: Sequence[str] = (),
+    added: bool = False,
 ) -> list[Study]:
     """Return the studies that enter a pool, in the order of the table.
 
@@ -301,6 +312,8 @@ def studies_of(
         Of each study's own interval.
     apart : sequence of str
         Columns in which contrasts that share a control arm must agree to be combined.
+    added : bool
+        Combine them by adding up the events and patients of their arms, for models of counts, instead of their effects.
     """
     units: dict[tuple[str, ...], list[RowEffect]] = {}
     for effect in effects:
@@ -308,6 +321,6 @@ def studies_of(
         shared = row["shared_control"]
         together = (row["study_id"], shared, row["tumor_type"], row["tumor_subtype"], *(row[name] for name in apart))
         units.setdefault(together if shared else (row["row_id"],), []).append(effect)
-    studies = [_study(members, measure, sources, level) for members in units.values()]
+    studies = [_study(members, measure, sources, level, added=added) for members in units.values()]
     labels = _distinct_labels(studies)
     return [replace(study, label=label) for study, label in zip(studies, labels, strict=True)]

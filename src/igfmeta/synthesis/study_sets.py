@@ -14,7 +14,7 @@ from igfmeta.evidence.risk_of_bias import NOT_JUDGED
 from igfmeta.models.results import Pooled
 from igfmeta.numerics import Floats, Mask
 from igfmeta.synthesis.inputs import Columns, effects_from
-from igfmeta.synthesis.questions import COUNTED_PROPORTION
+from igfmeta.synthesis.pool_models import COUNTED_PROPORTION
 from igfmeta.synthesis.results import Answer, Group, PoolResult, finite
 from igfmeta.synthesis.studies import Study
 

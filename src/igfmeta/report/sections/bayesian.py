@@ -10,9 +10,10 @@ from igfmeta.bayes.tau_priors import parse_tau_prior
 from igfmeta.plots.prior import prior_figure
 from igfmeta.report.content import Block, Paragraph, Points, Section
 from igfmeta.report.hierarchy_summary import estimate, model_lines
+from igfmeta.report.model_words import methods_line
 from igfmeta.report.pictures import picture
 from igfmeta.report.sections.parts import by_outcome, key_of, table, words_table
-from igfmeta.report.summary import SummaryTable, methods_line
+from igfmeta.report.summary import SummaryTable
 from igfmeta.synthesis.analysis import Analysis, OutcomeAnalysis
 from igfmeta.synthesis.hierarchy_results import HierarchyResult
 from igfmeta.synthesis.prior_meaning import PriorContrast, prior_meaning

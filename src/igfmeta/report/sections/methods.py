@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from igfmeta.report.content import Points, Section
 from igfmeta.report.dose_summary import COVARIANCE_NAMES
-from igfmeta.report.summary import methods_line
+from igfmeta.report.model_words import frequentist_line
 from igfmeta.synthesis.analysis import Analysis
+from igfmeta.synthesis.pool_models import RANDOM
 from igfmeta.synthesis.results import methods_of
 
 #: What each method is, with its paper.
@@ -57,6 +58,29 @@ def section(analyses: Sequence[Analysis]) -> Section:
     return Section("methods", "Methods", (Points(tuple(said)),))
 
 
+#: Models of the counts of two arms.
+MODELS = {
+    "glmm": "Odds ratios were pooled by a mixed model of the counts of both arms, without a correction for zero cells "
+    "(Stijnen 2010, Stat Med 29:3046).",
+    "mh": "{measure} were pooled by Mantel & Haenszel (1959, J Natl Cancer Inst 22:719; variances of Robins 1986, "
+    "Biometrics 42:311, and Greenland & Robins 1985, Biometrics 41:55).",
+    "peto": "Peto's odds ratios were pooled in one step (Yusuf 1985, Prog Cardiovasc Dis 27:335).",
+    "beta-binomial": "Rates were taken as beta distributed (Kuss 2015, Stat Med 34:1097).",
+    "logistic": "Odds ratios were pooled by logistic regression (Breslow & Day 1980, IARC 32).",
+    "firth": "Odds ratios were pooled by penalized logistic regression (Firth 1993, Biometrika 80:27; Heinze & "
+    "Schemper 2002, Stat Med 21:2409).",
+}
+_PLURAL = {"OR": "Odds ratios", "RR": "Risk ratios", "RD": "Risk differences"}
+
+
+def _of_measure(measure: str, model: str) -> str:
+    """Return what was pooled, with the paper of its model."""
+    if model != RANDOM and not (measure == "PLO" and model == "glmm"):
+        return MODELS[model].format(measure=_PLURAL.get(measure, measure))
+    known = LOGITS if measure == "PLO" and model == RANDOM else MEASURES.get(measure)
+    return known or f"Effects were pooled as {measure}."
+
+
 def _of(analysis: Analysis) -> Iterator[str]:
     if analysis.answered:
         yield (
@@ -67,9 +91,8 @@ def _of(analysis: Analysis) -> Iterator[str]:
     for outcome, answer in analysis.answered:
         used = methods_of(answer.overall)
         measure = answer.question.measure
-        known = LOGITS if measure == "PLO" and not answer.question.counted else MEASURES.get(measure)
-        yield known or f"Effects were pooled as {measure}."
-        if answer.overall.fit.k > 1 and not answer.question.counted:
+        yield _of_measure(measure, answer.question.model)
+        if answer.overall.fit.k > 1 and answer.question.model == RANDOM:
             yield (
                 f"Random effects: tau2 by {TAU2.get(used['method'], used['method'])}; the "
                 f"{100 * used['level']:g} % interval of the pooled effect {CI.get(used['ci'], used['ci'])}; the "
@@ -77,7 +100,7 @@ def _of(analysis: Analysis) -> Iterator[str]:
                 "tau2 (Higgins & Thompson 2002, Stat Med 21:1539)."
             )
         elif answer.overall.fit.k > 1:
-            yield methods_line(answer.overall).split(" Posterior:")[0]
+            yield frequentist_line(answer.overall)
         yield (
             f"Beside it the Bayesian random-effects model: tau {used['tau_prior']}, mu {used['mu_prior']}, integrated "
             "numerically without sampling (Röver 2020, J Stat Softw 93:6); predictive distribution of a new study."
