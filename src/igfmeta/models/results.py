@@ -193,6 +193,16 @@ class PooledBatch:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return PooledBatch(**{name: v[index] if isinstance(v, np.ndarray) else v for name, v in values.items()})
 
+    @property
+    def narrower(self) -> Mask:
+        """Whether tau2 is 0 and the Hartung-Knapp interval narrower than the normal one: t sqrt(Q / (k - 1)) < z."""
+        several = self.k > 1
+        if self.ci != "HK":
+            return np.zeros_like(several)
+        df = np.where(several, self.k - 1, 1)
+        t, z = t_quantile(0.5 + self.level / 2, df), t_quantile(0.5 + self.level / 2, np.inf)
+        return np.asarray(several & (self.tau2 == 0) & (self.q > 0) & (t * np.sqrt(self.q / df) < z))
+
     def one(self, index: int = 0) -> Pooled:
         """Return one analysis of the batch as plain numbers.
 
@@ -220,7 +230,7 @@ class PooledBatch:
             pi=self.pi,
             tau2_ci=self.tau2_ci,
             level=self.level,
-            remarks=tuple(_remarks(k, values, self.ci, self.pi, self.level)),
+            remarks=tuple(_remarks(k, values, self.ci, self.pi, narrower=bool(self.rows([index]).narrower[0]))),
         )
 
 
@@ -235,7 +245,7 @@ def _plain(value: Any) -> Any:
     return float(value) if np.isfinite(value) else None
 
 
-def _remarks(k: int, values: dict[str, Any], ci: str, pi: str, level: float) -> list[str]:
+def _remarks(k: int, values: dict[str, Any], ci: str, pi: str, *, narrower: bool) -> list[str]:
     remarks = []
     if k == 1:
         remarks.append("One study: its own normal interval is shown; heterogeneity and prediction cannot be estimated.")
@@ -243,7 +253,7 @@ def _remarks(k: int, values: dict[str, Any], ci: str, pi: str, level: float) -> 
         remarks.append(f"The prediction interval {pi} has no degree of freedom left with {k} studies.")
     if k > 1 and ci == "HK" and values["q"] == 0:
         remarks.append("The effects are identical: the Hartung-Knapp factor q, which would be 0, is taken as 1.")
-    if k > 1 and ci == "HK" and _narrower(k, values, level):
+    if narrower:
         remarks.append(
             "The effects are so alike that the Hartung-Knapp interval is narrower than the normal one; HK-floor is not."
         )
@@ -254,15 +264,3 @@ def _remarks(k: int, values: dict[str, Any], ci: str, pi: str, level: float) -> 
     if k > 1 and values["tau2_ci_upper"] == 0:
         remarks.append("The effects differ less than chance alone would make them: both limits of tau2 are 0.")
     return remarks
-
-
-def _narrower(k: int, values: dict[str, Any], level: float) -> bool:
-    """Return whether tau2 is 0 and the Hartung-Knapp interval narrower than the normal one: t sqrt(q) < z.
-
-    Where tau2 is 0 its factor is q = Q/(k - 1).
-    """
-    q = values["q"] / (k - 1)
-    if values["tau2"] != 0 or q <= 0:
-        return False
-    z = float(t_quantile(0.5 + level / 2, np.inf))
-    return float(t_quantile(0.5 + level / 2, values["df"])) * float(np.sqrt(q)) < z

@@ -301,4 +301,5 @@ def _remarkable(fit: PooledBatch) -> Mask:
         | fit.multimodal
         | ~fit.converged
         | (fit.tau2_ci_upper == 0)
+        | fit.narrower
     )
