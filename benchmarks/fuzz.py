@@ -34,6 +34,9 @@ import pandas as pd  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import fuzz_commands  # noqa: E402
+import fuzz_files  # noqa: E402
+import fuzz_imports  # noqa: E402
 from fuzz_commands import call, try_call  # noqa: E402
 from fuzz_inputs import EFFECTS, Target, protocol, some_evidence, table  # noqa: E402
 
@@ -268,6 +271,10 @@ TARGETS = {
     "command line": Target(2_500, call, try_call),
     "valid tables, pooled": Target(10_000, valid_table, try_pool),
     "valid evidence, pooled": Target(10_000, valid_evidence, try_pools),
+    # Seeds go by position: new targets come last.
+    **fuzz_imports.TARGETS,
+    **fuzz_files.TARGETS,
+    **fuzz_commands.TARGETS,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pytest
@@ -50,3 +51,19 @@ def test_the_command_writes_csv_and_json_lines(run, tmp_path):
     status, out, err = run(*given)
     assert status == 3
     assert "None of the 1 groups could be pooled" in err
+
+
+def test_a_batch_says_what_it_was_made_from(run, tmp_path):
+    path, target = tmp_path / "t.csv", tmp_path / "out.csv"
+    path.write_text("group,yi,vi\na,0.1,0.1\na,0.2,0.1\nb,1,-1\n", encoding="utf-8")
+    given = ("fit", "--data", path, "--yi", "yi", "--vi", "vi", "--batch", "group", "--method", "DL")
+    hashed = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert hashed in run(*given)[2]
+    status, _, err = run(*given, "-o", target)
+    assert status == 0
+    made = json.loads((tmp_path / "out.csv.provenance.json").read_text(encoding="utf-8"))
+    assert "out.csv.provenance.json" in err
+    assert made["table"] == {"file": "t.csv", "sha256": hashed, "rows": 3}
+    assert (made["groups"], made["pooled"], made["options"]["method"]) == (2, 1, "DL")
+    assert made["output"]["sha256"] == hashlib.sha256(target.read_bytes()).hexdigest()
+    assert run(*given, "-o", "/dev/null")[0] == 0
