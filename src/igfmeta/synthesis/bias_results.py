@@ -21,8 +21,7 @@ from igfmeta.models.bias.trim_and_fill import TrimAndFill
 from igfmeta.models.results import Pooled
 from igfmeta.synthesis.display import Plotted
 from igfmeta.synthesis.methods import Methods
-from igfmeta.synthesis.study_sets import StudySet
-from igfmeta.version import __version__
+from igfmeta.synthesis.study_sets import StudySet, sets_to_dict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -161,11 +160,7 @@ class BiasResult(Plotted):
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain lists, dictionaries, strings and numbers (JSON)."""
-        return {
-            "igfmeta": __version__,
-            "methods": {name: value for name, value in self.methods.frequentist().items() if name != "tau2_ci"},
-            "sets": [each.to_dict() for each in self.sets],
-        }
+        return sets_to_dict(self.sets, self.methods)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per test and per adjusted effect, effects on the reader's scale."""

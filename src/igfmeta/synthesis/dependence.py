@@ -61,33 +61,18 @@ def dependence_of(
     criteria: Mapping[str, Any],
 ) -> tuple[Dependence, ...]:
     """Return all results at the level of use that was asked for, and with sensitivity rows where these add any."""
-    found = [_at(evidence, outcome, measure, use, level, risk_weights, criteria)]
+    options = {"outcome": outcome, "measure": STANDS_FOR.get(measure, measure), "level": level}
+    options |= {"risk_weights": risk_weights, **criteria}
+    found = [_at(evidence, use, options)]
     if use == "primary":
-        more = _at(evidence, outcome, measure, "sensitivity", level, risk_weights, criteria)
+        more = _at(evidence, "sensitivity", options)
         if more.result is not None and (found[0].result is None or more.result.fit.k > found[0].result.fit.k):
             found.append(more)
     return tuple(found)
 
 
-def _at(
-    evidence: Evidence,
-    outcome: str,
-    measure: str,
-    use: str,
-    level: float,
-    risk_weights: Mapping[str, float] | None,
-    criteria: Mapping[str, Any],
-) -> Dependence:
+def _at(evidence: Evidence, use: str, options: Mapping[str, Any]) -> Dependence:
     try:
-        result = robust(
-            evidence,
-            outcome=outcome,
-            measure=STANDS_FOR.get(measure, measure),
-            use=use,
-            level=level,
-            risk_weights=risk_weights,
-            **criteria,
-        )
+        return Dependence(use, robust(evidence, use=use, **options), None)
     except NothingToPool as error:
         return Dependence(use, None, str(error))
-    return Dependence(use, result, None)

@@ -26,6 +26,10 @@ class Unused:
     label: str = ""
     not_estimable: bool = False
 
+    def to_dict(self) -> dict[str, str]:
+        """Return the row and the reason."""
+        return {name: getattr(self, name) for name in ("row_id", "study_id", "outcome", "reason")}
+
 
 def _why_use(row: Row, use: str) -> str | None:
     if row["use"] == "primary" or (use == "sensitivity" and row["use"] == "sensitivity"):

@@ -17,8 +17,7 @@ from igfmeta.numerics import Floats
 from igfmeta.synthesis.display import Plotted
 from igfmeta.synthesis.methods import Methods
 from igfmeta.synthesis.results import finite
-from igfmeta.synthesis.study_sets import StudySet
-from igfmeta.version import __version__
+from igfmeta.synthesis.study_sets import StudySet, sets_to_dict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,12 +110,7 @@ class InfluenceResult(Plotted):
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain lists, dictionaries, strings and numbers (JSON)."""
-        return {
-            "igfmeta": __version__,
-            "methods": {name: value for name, value in self.methods.frequentist().items() if name != "tau2_ci"},
-            "sets": [each.to_dict() for each in self.sets],
-            "skipped": list(self.skipped),
-        }
+        return {**sets_to_dict(self.sets, self.methods), "skipped": list(self.skipped)}
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per study or cluster left out, on the reader's scale."""

@@ -167,10 +167,7 @@ class MultilevelResult(Drawn, Pictured):
                 for each in self.sweep
             ],
             "rows": [dict(row.__dict__) for row in self.rows],
-            "unused": [
-                {"row_id": u.row_id, "study_id": u.study_id, "outcome": u.outcome, "reason": u.reason}
-                for u in self.unused
-            ],
+            "unused": [each.to_dict() for each in self.unused],
             "remarks": [*self.fit.remarks, *self.remarks],
         }
 

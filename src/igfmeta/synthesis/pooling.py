@@ -159,6 +159,16 @@ def usable_effects(
     rows: Sequence[Row], question: Question, use: str, criteria: Mapping[str, Any], sources: Sources
 ) -> tuple[list[RowEffect], list[Unused]]:
     """Return the effects that answer a question, one for each comparison, and the rows that do not with the reason."""
+    effects, unused = estimable_effects(rows, question, use, criteria, sources)
+    kept, repeated = once_per_study([effect.row for effect in effects], question)
+    chosen = {row["row_id"] for row in kept}
+    return [effect for effect in effects if effect.row["row_id"] in chosen], unused + repeated
+
+
+def estimable_effects(
+    rows: Sequence[Row], question: Question, use: str, criteria: Mapping[str, Any], sources: Sources
+) -> tuple[list[RowEffect], list[Unused]]:
+    """Return every effect of the rows that can answer a question, and the rows without one with the reason."""
     candidates, unused = eligible(
         rows, question, use=use, regimen=criteria.get("regimen"), contrast=criteria.get("contrast")
     )
@@ -168,10 +178,7 @@ def usable_effects(
         for effect in effects
         if effect.reason is not None and not _readmitted(effect, question)
     ]
-    effects = [effect for effect in effects if effect.reason is None or _readmitted(effect, question)]
-    kept, repeated = once_per_study([effect.row for effect in effects], question)
-    chosen = {row["row_id"] for row in kept}
-    return [effect for effect in effects if effect.row["row_id"] in chosen], unused + repeated
+    return [effect for effect in effects if effect.reason is None or _readmitted(effect, question)], unused
 
 
 def _no_answer(question: Question, unused: Sequence[Unused]) -> NoAnswer:

@@ -12,16 +12,16 @@ from igfmeta.errors import InputError, NothingToPool, check_choice, check_level,
 from igfmeta.evidence.tables import Evidence
 from igfmeta.models.robust.fitting import RobustFit, fit_robust
 from igfmeta.numerics import Floats
-from igfmeta.synthesis.eligibility import USE_LEVELS, Row, Unused, eligible, left_out
+from igfmeta.synthesis.eligibility import USE_LEVELS, Row, Unused, left_out
 from igfmeta.synthesis.formula_design import design
 from igfmeta.synthesis.moderators import moderators_of
-from igfmeta.synthesis.pooling import Which, outcome_vocabulary, sources_of
+from igfmeta.synthesis.pooling import Which, estimable_effects, outcome_vocabulary, sources_of
 from igfmeta.synthesis.questions import Question, questions
 from igfmeta.synthesis.risk_weights import checked_weights, discounted, shares, weighting
 from igfmeta.synthesis.robust_results import SWEEP, RobustResult, RobustRow, equality, means_of_rows
 from igfmeta.synthesis.robust_sampling import Sampling, result_of
-from igfmeta.synthesis.rows_to_effects import RowEffect, effects_of
-from igfmeta.synthesis.studies import Sources, Study, row_label, studies_of
+from igfmeta.synthesis.rows_to_effects import RowEffect
+from igfmeta.synthesis.studies import Sources, Study, studies_of
 from igfmeta.synthesis.study_sets import CLUSTERS
 
 #: What may tell the results of one study apart, in the order in which it is said.
@@ -192,16 +192,7 @@ def usable_results(
     rows: Sequence[Row], question: Question, use: str, criteria: dict[str, Any], sources: Sources
 ) -> tuple[list[RowEffect], list[Unused]]:
     """Return every effect that answers a question; medians only where the same outcome has no hazard ratio."""
-    candidates, unused = eligible(
-        rows, question, use=use, regimen=criteria.get("regimen"), contrast=criteria.get("contrast")
-    )
-    effects = effects_of(candidates, question)
-    unused += [
-        replace(left_out(effect.row, effect.reason), label=row_label(effect.row, sources), not_estimable=True)
-        for effect in effects
-        if effect.reason is not None
-    ]
-    usable = [effect for effect in effects if effect.reason is None]
+    usable, unused = estimable_effects(rows, question, use, criteria, sources)
     ratios = {result_of(effect.row) for effect in usable if effect.row["measure"] != "median"}
     worse = [effect for effect in usable if effect.row["measure"] == "median" and result_of(effect.row) in ratios]
     unused += [left_out(effect.row, "medians, where the same result has a hazard ratio") for effect in worse]

@@ -167,10 +167,7 @@ class RobustResult(Drawn):
                 for rho, fit in self.sweep
             ],
             "rows": [asdict(row) for row in self.rows],
-            "unused": [
-                {"row_id": u.row_id, "study_id": u.study_id, "outcome": u.outcome, "reason": u.reason}
-                for u in self.unused
-            ],
+            "unused": [each.to_dict() for each in self.unused],
             "remarks": [*self.fit.remarks, *self.remarks],
         }
 

@@ -14,9 +14,11 @@ from igfmeta.evidence.risk_of_bias import NOT_JUDGED
 from igfmeta.models.results import Pooled
 from igfmeta.numerics import Floats, Mask
 from igfmeta.synthesis.inputs import Columns, effects_from
+from igfmeta.synthesis.methods import Methods
 from igfmeta.synthesis.pool_models import COUNTED_PROPORTION
 from igfmeta.synthesis.results import Answer, Group, PoolResult, finite
 from igfmeta.synthesis.studies import Study
+from igfmeta.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -327,3 +329,12 @@ def file_name(text: str) -> str:
     'lung-non-small-cell'
     """
     return "-".join("".join(c if c.isalnum() else " " for c in text.casefold()).split()) or "group"
+
+
+def sets_to_dict(sets: Sequence[Any], methods: Methods) -> dict[str, Any]:
+    """Return what was found in each set of studies, with the methods, as plain lists, dictionaries and numbers."""
+    return {
+        "igfmeta": __version__,
+        "methods": {name: value for name, value in methods.frequentist().items() if name != "tau2_ci"},
+        "sets": [each.to_dict() for each in sets],
+    }
