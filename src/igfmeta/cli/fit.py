@@ -74,6 +74,7 @@ def fit(
     models.refuse_unheeded(model, given, written=flag)
     columns = request.columns()
     refuse_unheard(context, *request.needs(columns.form(), figure=figure is not None))
+    _check_files(model, forest, figure)
     table = read_columns(data, numeric=list(columns.given().values()), text=request.labels())
     result = models.fit_with(model, table, columns, **request.options(given))
     before = forest_text(result) if shape == "table" else ()
@@ -91,6 +92,17 @@ def _given(context: typer.Context) -> list[str]:
 
     columns = {f.name for f in fields(TableOptions)} - {"study", "subgroup"}
     return [name for name in written(context) if name not in columns | _OF_THE_COMMAND]
+
+
+def _check_files(model: str, forest: Path | None, figure: Path | None) -> None:
+    """Refuse files that no figure can be written to, before anything is fitted."""
+    from igfmeta.plots import canvas, files
+
+    if forest is not None:
+        files.check_suffix(forest)
+    if figure is not None:
+        # Model robust draws its forest.
+        (files if model == "robust" else canvas).check_suffix(figure)
 
 
 def _save_forest(result: ModelResult, model: str, path: Path) -> None:
