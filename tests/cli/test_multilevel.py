@@ -66,12 +66,53 @@ def test_a_table_of_anybody(run):
     assert "| district/school | σ² | 0.0327 | 0.181 | 0.0163, 0.0628 | 56 | 31.9 % |" in out
 
 
+RESPONSE = ["multilevel", "--class", "antibody", "--outcome", "orr"]
+
+
+def test_counts_are_odds_ratios_unless_a_measure_is_named_and_that_is_said(run):
+    status, unnamed, _ = run(*RESPONSE)
+    assert status == 0
+    said = " No measure was named: OR is modelled; measure PLO (--measure) takes the rates of single arms instead."
+    assert said in " ".join(unnamed.split("\n"))
+    status, named, _ = run(*RESPONSE, "--measure", "OR")
+    assert status == 0
+    assert "No measure was named" not in named
+    assert unnamed.splitlines()[:7] == named.splitlines()[:7]
+
+
+def test_rates_are_in_percent_and_are_tested_against_nothing(run):
+    status, out, _ = run(*RESPONSE, "--measure", "plo", "--format", "json")
+    assert status == 0
+    result = json.loads(out)
+    assert result["measure"] == "PLO"
+    rate = result["coefficients"][0]["natural"]["coef"]
+    status, out, _ = run(*RESPONSE, "--measure", "PLO", "--format", "markdown")
+    assert f"| Intercept | {100 * rate:.2f} (" in out
+    assert "| – |" in out
+    assert "results have no event and 0.5 added to it" in out
+
+
+def test_the_suffix_of_a_figure_is_checked_before_anything_is_fitted(run, monkeypatch):
+    monkeypatch.setattr("igfmeta.synthesis.models_of_fit.fit_with", lambda *_, **__: pytest.fail("it was fitted"))
+    table = ["fit", "--data", SCHOOLS, "--yi", "yi", "--vi", "vi"]
+    for model, option, accepted in (
+        (["multilevel", "--random", "~ 1 | district/school"], "--figure", ".svg, .pdf, .png."),
+        (["robust", "--cluster", "district"], "--figure", ".svg, .pdf, .png, .html, .txt."),
+        (["random"], "--forest", ".svg, .pdf, .png, .html, .txt."),
+    ):
+        status, _, err = run(*table, "--model", *model, option, "x.gif")
+        assert status == 2
+        assert f"'x.gif' ends in .gif; accepted are {accepted}" in " ".join(err.split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["multilevel", "--rho", "1.5"], "rho was 1.5"),
         (["multilevel", "--outcome", "os", "--figure", "x.svg"], "two outcomes"),
         (["multilevel", "--figure", "x.gif"], "accepted are .svg, .pdf, .png"),
+        ([*RESPONSE, "--measure", "HR"], "Objective response cannot be pooled as HR"),
+        (["multilevel", "--measure", "OR"], "cannot be pooled as OR; accepted for it are HR"),
         (["multilevel", "--struct", "XX"], "struct was 'XX'"),
         (["multilevel", "--test", "kr"], "test was 'kr'"),
         (["fit", "--data", SCHOOLS, "--yi", "yi", "--vi", "vi", "--model", "multilevel"], "random is missing"),

@@ -47,8 +47,8 @@ UNHEARD = [
     (("fit", *EFFECTS, "--model", "regression", "--mods", "~ g", "--seed", "2"), "--seed says nothing without --perm"),
     (("regress", *OS, "--mods", "~ year", "--adjust", "none"), "--adjust says nothing without --contrasts"),
     (("regress", *OS, "--mods", "~ year", "--along", "year"), "--along says nothing without --figure"),
-    (("pool", *RATES, "--ci", "z", "--pi", "V"), "pi V says nothing to rates pooled from their counts"),
-    (("pool", *RATES, "--method", "DL"), "method DL says nothing to rates pooled from their counts"),
+    (("pool", *RATES, "--ci", "z", "--pi", "V"), "pi V says nothing to model glmm"),
+    (("pool", *RATES, "--method", "DL"), "method DL says nothing to model glmm"),
     (("pool", *OS, "--explain", "--format", "json"), "--explain says nothing without a format for readers"),
     (
         ("forest", *OS, "--no-bayes", "--prior", "half-normal(1)", "-o", "a.svg"),

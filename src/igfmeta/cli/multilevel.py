@@ -36,6 +36,15 @@ def multilevel(
             metavar="NAME[,NAME]",
         ),
     ] = None,
+    measure: Annotated[
+        str | None,
+        typer.Option(
+            help="HR; OR, RR, RD, PETO, AS for two arms; PLO, PLN, PR, PAS, PFT for one arm. Default: HR, or of counts "
+            "that of two arms.",
+            rich_help_panel="Question",
+            metavar="NAME",
+        ),
+    ] = None,
     use: Annotated[
         str,
         typer.Option(
@@ -126,6 +135,7 @@ def multilevel(
     result = model(
         request.evidence(),
         outcome=outcomes,
+        measure=measure,
         random=random,
         struct=several(struct),
         rho=rho,

@@ -7,13 +7,14 @@ from collections import Counter
 import numpy as np
 
 from igfmeta import formatting as f
-from igfmeta.effects.scales import label_of, transform_of
+from igfmeta.effects.scales import label_of, null_value, transform_of
 from igfmeta.models.multilevel.inference import TESTS
 from igfmeta.models.multilevel.results import Component, LikelihoodRatio, MultilevelFit
 from igfmeta.models.multilevel.structures import STRUCTURES
 from igfmeta.models.multilevel.surrogacy import Surrogacy
 from igfmeta.report.summary import Column, SummaryTable
 from igfmeta.synthesis.multilevel_results import MultilevelResult
+from igfmeta.synthesis.questions import PROPORTIONS
 
 #: Difference of log-likelihoods below which they do not tell two values apart (half the 95 % point of chi-squared).
 ALIKE = 1.92
@@ -37,8 +38,17 @@ def _ratio(result: MultilevelResult) -> bool:
 
 
 def _shown(result: MultilevelResult, value: float) -> float | None:
-    """Return a coefficient as the reader knows it: a ratio or rate where every coefficient is a mean."""
-    return result.natural(value) if _ratio(result) else value
+    """Return a coefficient as the reader knows it: a ratio, or a rate in percent, where every coefficient is a mean."""
+    if not _ratio(result):
+        return value
+    natural = result.natural(value)
+    return 100 * natural if natural is not None and result.measure in PROPORTIONS else natural
+
+
+def _label(result: MultilevelResult) -> str:
+    if not _ratio(result):
+        return "Coefficient"
+    return "Rate %" if result.measure in PROPORTIONS else label_of(result.measure)
 
 
 def _estimate(result: MultilevelResult, fit: MultilevelFit, i: int, decimals: int = 2) -> str:
@@ -50,19 +60,20 @@ def effect_table(result: MultilevelResult) -> SummaryTable:
     """Return the fixed effects, with the methods and remarks under them."""
     fit = result.fit
     decimals = 2 if _ratio(result) else 3
+    # No rate means no effect: of means of rates there is nothing to test.
+    no_null = result.means and null_value(result.measure) is None
     rows = []
     for i, name in enumerate(fit.names):
         df = "∞" if np.isinf(fit.df[i]) else f.number(float(fit.df[i]), 1)
         rows.append(
             (name, _estimate(result, fit, i, decimals), f.number(float(fit.se[i]), 3), df,
-             f.probability(float(fit.p_value[i])), _prediction(result, i, decimals))
+             f.NOT_ESTIMABLE if no_null else f.probability(float(fit.p_value[i])), _prediction(result, i, decimals))
         )  # fmt: skip
-    what = label_of(result.measure) if _ratio(result) else "Coefficient"
     level = f"{100 * fit.level:g} %"
     return SummaryTable(
         title=result.title,
         columns=(
-            Column("Effect", numeric=False), Column(f"{what}\n({level} CI)"), Column("SE"), Column("df"),
+            Column("Effect", numeric=False), Column(f"{_label(result)}\n({level} CI)"), Column("SE"), Column("df"),
             Column("p"), Column(f"{level} prediction\ninterval"),
         ),
         rows=tuple(rows),

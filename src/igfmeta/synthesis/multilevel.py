@@ -22,6 +22,7 @@ from igfmeta.synthesis.fit_multilevel import paired
 from igfmeta.synthesis.multilevel_results import SWEEP, MultilevelResult, MultilevelRow, Swept
 from igfmeta.synthesis.pooling import Which, outcome_vocabulary, usable_effects
 from igfmeta.synthesis.questions import Question, questions
+from igfmeta.synthesis.remarks import of_transformed_rates
 from igfmeta.synthesis.rows_to_effects import RowEffect
 from igfmeta.synthesis.shared_arms import control_covariance
 from igfmeta.synthesis.studies import Sources, row_label
@@ -38,20 +39,36 @@ FACTORS = {
 
 @dataclass(frozen=True, eq=False)
 class _Rows:
-    """The effects of all outcomes, one after the other, and which outcome each is of."""
+    """The effects of all outcomes, one after the other, and which outcome each is of.
+
+    `others` are measures that the outcomes have too, where none was asked for.
+    """
 
     questions: tuple[Question, ...]
     effects: tuple[RowEffect, ...]
     outcome: tuple[str, ...]
     unused: tuple[Unused, ...]
+    others: tuple[str, ...]
+
+    @property
+    def measure(self) -> str:
+        return self.questions[0].measure
 
     @property
     def comparison(self) -> list[str]:
         return [" / ".join(comparison_of(effect.row)) for effect in self.effects]
 
 
-def _rows(evidence: Evidence, outcomes: Sequence[str], use: str, criteria: dict[str, Any], sources: Sources) -> _Rows:
-    asked = [questions([name], None, outcome_vocabulary(evidence))[0] for name in outcomes]
+def _rows(
+    evidence: Evidence,
+    outcomes: Sequence[str],
+    measure: str | None,
+    use: str,
+    criteria: dict[str, Any],
+    sources: Sources,
+) -> _Rows:
+    possible = [questions([name], measure, outcome_vocabulary(evidence)) for name in outcomes]
+    asked = [each[0] for each in possible]
     measures = {question.measure for question in asked}
     if len(measures) > 1:
         raise InputError(
@@ -68,6 +85,7 @@ def _rows(evidence: Evidence, outcomes: Sequence[str], use: str, criteria: dict[
         effects=tuple(effect for effects, _ in found for effect in effects),
         outcome=tuple(q.name for q, (effects, _) in zip(asked, found, strict=True) for _ in effects),
         unused=tuple(each for _, unused in found for each in unused),
+        others=tuple(question.measure for question in possible[0][1:]),
     )
 
 
@@ -92,6 +110,7 @@ def multilevel(
     evidence: Evidence,
     *,
     outcome: str | Sequence[str] = ("os", "pfs"),
+    measure: str | None = None,
     random: Sequence[str] | str | None = None,
     struct: Sequence[str] | str | None = None,
     rho: float = 0.5,
@@ -111,6 +130,9 @@ def multilevel(
     evidence : Evidence
     outcome : str or sequence of str
         Outcomes or families with one measure. Of two, the first is the true outcome and the second its surrogate.
+    measure : str, optional
+        As of `igfmeta.synthesis.pooling.pool`; logits of rates have normal variances here. Default: HR, or of counts
+        the measure of two arms that the outcome has, which a remark then names.
     random : str or sequence of str, optional
         Formulas over study, comparison, outcome, class, agent, tumor, phase and row. Default: `~ outcome | study` for
         several outcomes; for one, `~ 1 | study/comparison` where studies have several comparisons, else `~ 1 | study`.
@@ -142,19 +164,19 @@ def multilevel(
     use, level = check_choice("use", use, USE_LEVELS), check_level(level)
     outcomes = _distinct([outcome] if isinstance(outcome, str) else list(outcome))
     sources = Sources.of(evidence.table("sources"))
-    rows = _rows(evidence, outcomes, use, dict(criteria), sources)
+    rows = _rows(evidence, outcomes, measure, use, dict(criteria), sources)
     columns = _columns(rows)
     wanted = [random] if isinstance(random, str) else list(random or _default(outcomes, columns))
     formulas, kinds = paired(wanted, [struct] if isinstance(struct, str) else list(struct or ["UN"]))
     terms = [t for f, kind in zip(formulas, kinds, strict=True) for t in parse(f, columns, struct=kind)]
     labels = [row_label(effect.row, sources) for effect in rows.effects]
     joint = len(outcomes) > 1
-    within = control_covariance(rows.effects, rows.outcome, rows.questions[0].measure)
+    within = control_covariance(rows.effects, rows.outcome, rows.measure)
     fits = _Fits(rows, terms, labels, within, {"method": method, "test": test, "level": level})
     fit = fits.at(rho if joint else 0.0)
     return MultilevelResult(
         title=_title(rows, fit),
-        measure=rows.questions[0].measure,
+        measure=rows.measure,
         random=formulas,
         struct=kinds,
         mods="~ outcome - 1" if joint else None,
@@ -233,6 +255,18 @@ def _title(rows: _Rows, fit: MultilevelFit) -> str:
 
 
 def _remarks(rows: _Rows, columns: dict[str, list[str]]) -> tuple[str, ...]:
+    said = []
+    if rows.others:
+        said.append(
+            f"No measure was named: {rows.measure} is modelled; measure {listed(rows.others)} (--measure) takes the "
+            "rates of single arms instead."
+        )
+    if rows.measure in ("PLO", "PLN"):
+        said.append(of_transformed_rates(rows.effects, rows.measure))
+    return (*said, *_complete(rows, columns))
+
+
+def _complete(rows: _Rows, columns: dict[str, list[str]]) -> tuple[str, ...]:
     if len(rows.questions) == 1:
         return ()
     reported: dict[str, set[str]] = {}

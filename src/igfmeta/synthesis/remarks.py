@@ -11,6 +11,7 @@ from igfmeta.errors import listed
 from igfmeta.models.results import Pooled
 from igfmeta.synthesis.pool_models import RANDOM, VARYING
 from igfmeta.synthesis.questions import Question
+from igfmeta.synthesis.rows_to_effects import RowEffect
 from igfmeta.synthesis.studies import Study
 
 #: Below this many studies tau2 is hardly estimable and the prior weighs on the posterior (Bender 2018, Res Synth
@@ -72,3 +73,15 @@ def of_answer(question: Question, studies: Sequence[Study]) -> tuple[str, ...]:
     if question.arms == "single_arm":
         remarks.append("Single-arm results have no control: a rate is not an effect of the agent.")
     return tuple(remarks)
+
+
+def of_transformed_rates(effects: Sequence[RowEffect], measure: str) -> str:
+    """Return how rates are taken by a model of normal effects, and what the correction of zeros does to them."""
+    bare = sum(effect.counts[0] == 0 for effect in effects)
+    said = f"Rates: {'logits' if measure == 'PLO' else 'logarithms'} with normal variances"
+    if not bare:
+        return f"{said}; pool takes the counts themselves."
+    return (
+        f"{said}: {bare} of {len(effects)} results have no event and 0.5 added to it, which draws the mean up. "
+        "PAS needs no such correction; pool takes the counts themselves (PLO)."
+    )

@@ -17,6 +17,7 @@ from igfmeta.synthesis.formula_design import design
 from igfmeta.synthesis.moderators import moderators_of
 from igfmeta.synthesis.pooling import Which, estimable_effects, outcome_vocabulary, sources_of
 from igfmeta.synthesis.questions import Question, questions
+from igfmeta.synthesis.remarks import of_transformed_rates
 from igfmeta.synthesis.risk_weights import checked_weights, discounted, shares, weighting
 from igfmeta.synthesis.robust_results import SWEEP, RobustResult, RobustRow, equality, means_of_rows
 from igfmeta.synthesis.robust_sampling import Sampling, result_of
@@ -277,18 +278,6 @@ def _detail(row: Row, others: Sequence[Row]) -> str:
     return ", ".join(dict.fromkeys(said if not others else [*said, row["row_id"]]))
 
 
-def _corrected(results: _Results) -> str:
-    """Return how rates are taken, and what the correction of zeros does to them."""
-    bare = sum(effect.counts[0] == 0 for effect in results.effects)
-    said = f"Rates: {'logits' if results.measure == 'PLO' else 'logarithms'} with normal variances"
-    if not bare:
-        return f"{said}; pool takes the counts themselves."
-    return (
-        f"{said}: {bare} of {len(results.effects)} results have no event and 0.5 added to it, which draws the mean up. "
-        "PAS needs no such correction; pool takes the counts themselves (PLO)."
-    )
-
-
 def _once(studies: Sequence[Study]) -> tuple[Study, ...]:
     """Return one result of each study."""
     return tuple({study.study_id: study for study in studies}.values())
@@ -319,5 +308,5 @@ def _remarks(results: _Results, working: str, sampling: Sampling | None) -> tupl
     if sampling is not None and sampling.alike.any():
         said.append("Sensitivity rows may hold patients of other rows of their study: rho between all of its rows.")
     if results.measure in ("PLO", "PLN"):
-        said.append(_corrected(results))
+        said.append(of_transformed_rates(results.effects, results.measure))
     return tuple(said)
