@@ -286,7 +286,8 @@ def _distinct_labels(studies: Sequence[Study]) -> list[str]:
     """Return the labels, with the stratum added where a study stands in the pool more than once."""
     labels = [study.label for study in studies]
     repeated = {label for label in labels if labels.count(label) > 1}
-    named = [f"{s.label}, {s.tumor_subtype or s.tumor_type}" if s.label in repeated else s.label for s in studies]
+    kinds = [s.tumor_subtype or s.tumor_type.replace("_", " ") for s in studies]
+    named = [f"{s.label}, {kind}" if s.label in repeated else s.label for s, kind in zip(studies, kinds, strict=True)]
     still = {label for label in named if named.count(label) > 1}
     return [f"{name} [{s.row_ids[0]}]" if name in still else name for name, s in zip(named, studies, strict=True)]
 
