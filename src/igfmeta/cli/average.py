@@ -66,9 +66,10 @@ def average(
         Needs(("pi",), False, "a frequentist prediction interval, which average does not give"),
         Needs(("favours", "peese_scale"), bias == "psma", "--bias psma: the other sets have no side and no PEESE"),
     )
+    sets, methods = request.heeding(request.sets(), approximated=True)
     result = average_in(
-        request.sets(),
-        request.methods(),
+        sets,
+        methods,
         bias=bias,
         favours=favours,
         mu_prior=mu_prior,

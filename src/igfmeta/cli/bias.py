@@ -128,8 +128,9 @@ def bias(
         force=force,
     ).checked()
     _refuse_unheard(context, options)
-    refuse_unheard(context, *request.needs_of_table(sizes=True))
-    result = bias_in(request.sets(), request.methods(), options)
+    refuse_unheard(context, request.needs_of_pi(), *request.needs_of_table(sizes=True))
+    sets, methods = request.heeding(request.sets(), approximated=force)
+    result = bias_in(sets, methods, options)
     if figure is not None:
         from igfmeta.plots.bias_figures import figures
 

@@ -72,9 +72,10 @@ def influence(
         Needs(("seed",), gosh or subsets is not None, "--gosh or --subsets"),
         *request.needs_of_table(year=cumulative == "year"),
     )
+    sets, methods = request.heeding(request.sets(cluster=cluster))
     result = influence_in(
-        request.sets(cluster=cluster),
-        request.methods(),
+        sets,
+        methods,
         cumulative=cumulative,
         with_gosh=gosh or subsets is not None,
         subsets=subsets,

@@ -44,9 +44,9 @@ def sensitivity(
     from igfmeta.synthesis.sensitivity import sensitivity_in
 
     shape = check_choice("--format", output_format, FORMATS)
-    refuse_unheard(context, *request.needs_of_table())
-    sets = request.sets(risk=risk)
-    result = sensitivity_in(sets, request.methods(), variants=other_uses(request), prior=request.prior)
+    refuse_unheard(context, request.needs_of_pi(), *request.needs_of_table())
+    sets, methods = request.heeding(request.sets(risk=risk), approximated=True)
+    result = sensitivity_in(sets, methods, variants=other_uses(request), prior=request.prior)
     if figure is not None:
         from igfmeta.plots.sensitivity_figures import figures
 

@@ -118,19 +118,14 @@ class StudyRequest(Request):
         ),
     ] = "only0"
 
-    def methods(self) -> Methods:
-        """Return how the studies are pooled; every name is checked."""
-        from igfmeta.errors import check_choice, check_level
-        from igfmeta.models.inference import CI_METHODS
-        from igfmeta.models.prediction import PI_METHODS
-        from igfmeta.models.registry import TAU2_METHODS
-        from igfmeta.synthesis.methods import Methods
+    def heeding(
+        self, sets: tuple[StudySet, ...], *, approximated: bool = False
+    ) -> tuple[tuple[StudySet, ...], Methods]:
+        """Return sets of studies, and how they are pooled; see `igfmeta.synthesis.set_methods.methods_of_sets`."""
+        from igfmeta.synthesis.set_methods import methods_of_sets
 
-        return Methods(
-            method=check_choice("method", self.method or "REML", TAU2_METHODS),
-            ci=check_choice("ci", self.ci or "HK", CI_METHODS),
-            pi=check_choice("pi", self.pi or "HK", PI_METHODS),
-            level=check_level(self.level),
+        return methods_of_sets(
+            sets, method=self.method, ci=self.ci, pi=self.pi, level=self.level, approximated=approximated
         )
 
     def columns(self) -> Columns:
@@ -217,6 +212,10 @@ class StudyRequest(Request):
             Needs(tuple(beside), sizes, "a command that heeds them beside effects, which is bias"),
             Needs(("year",), year, "influence --cumulative year: of a table it names the column of years"),
         )
+
+    def needs_of_pi(self) -> Needs:
+        """Return that no prediction interval is shown, which a command says that shows none."""
+        return Needs(("pi",), False, "a prediction interval, which pool and influence give")
 
     def refuse_prior(self) -> None:
         """Refuse a prior where no posterior is shown."""

@@ -169,7 +169,7 @@ def bias_of(studies: StudySet, methods: Methods, options: BiasOptions) -> BiasOf
 def _of_counts(studies: StudySet, methods: Methods) -> Pooled:
     """Return the pool of rates as `pool` makes it."""
     everyone = np.ones((1, studies.k), dtype=bool)
-    return rate_fits(*studies.rates, everyone, level=methods.level, common=methods.method.upper() == "CE")[0]
+    return rate_fits(*studies.rates, everyone, level=methods.level, common=methods.common, ci=methods.rate_ci)[0]
 
 
 def _alternative(studies: StudySet, fit: Pooled, asked: str) -> tuple[str, str | None]:

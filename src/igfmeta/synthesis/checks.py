@@ -20,6 +20,7 @@ from igfmeta.synthesis.methods import Methods
 from igfmeta.synthesis.results import Answer, PoolResult
 from igfmeta.synthesis.sensitivity import sensitivity_in, sensitivity_of
 from igfmeta.synthesis.sensitivity_results import SensitivityOf, SensitivityResult
+from igfmeta.synthesis.set_methods import methods_of_sets
 from igfmeta.synthesis.study_sets import StudySet, set_of_answer, set_of_table, sets_of_pool
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def influence(
     gosh : bool
         Also pool every subset; above 20 studies a sample of `subsets`, drawn from `seed`.
     methods : Methods, optional
-        Estimator of tau2, interval, level; those of the pool by default.
+        Estimator of tau2, interval, level; those of the pool by default. Rates that are pooled from their counts heed
+        method CE, and ci z or t: what differs from the defaults and nothing heeds is refused.
     **named
         `cluster` of a pool: study, agent, class or tumor. Of a table: the columns, and measure, scale, ci_level,
         zero_cells, study, cluster, year, as of `igfmeta.synthesis.study_sets.set_of_table`.
@@ -66,9 +68,10 @@ def influence(
     >>> influence(table, yi="y", vi="v").to_frame()["rstudent"].round(3).tolist()
     [-0.985, -0.068, 2.665, -0.419]
     """
+    sets, chosen = _asked(source, named, methods)
     return influence_in(
-        _sets(source, named),
-        methods or _methods_of(source),
+        sets,
+        chosen,
         cumulative=cumulative,
         with_gosh=gosh or subsets is not None,
         subsets=subsets,
@@ -95,7 +98,8 @@ def bias(
     >>> round(found.sets[0].tests[0][1].p_value, 3)
     0.036
     """
-    return bias_in(_sets(source, named), methods or _methods_of(source), options or BiasOptions())
+    options = options or BiasOptions()
+    return bias_in(*_asked(source, named, methods, approximated=options.force), options)
 
 
 def sensitivity(
@@ -114,7 +118,7 @@ def sensitivity(
     26
     """
     others = {words: sets_of_pool(other) for words, other in (variants or {}).items()}
-    return sensitivity_in(_sets(source, named), methods or _methods_of(source), variants=others)
+    return sensitivity_in(*_asked(source, named, methods, approximated=True), variants=others)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,6 +159,19 @@ def checks_of(answer: Answer, *, origin: str) -> Checks:
     )
 
 
+def _asked(
+    source: Any, named: dict[str, Any], methods: Methods | None, *, approximated: bool = False
+) -> tuple[Sequence[StudySet], Methods]:
+    """Return the sets and their methods: those of the pool, or those given, which are refused if nothing heeds them."""
+    sets = _sets(source, named)
+    if methods is None:
+        return sets, _methods_of(source)
+    defaults = Methods()
+    differing = {name: getattr(methods, name) for name in ("method", "ci", "pi")
+                 if getattr(methods, name) != getattr(defaults, name)}  # fmt: skip
+    return methods_of_sets(sets, level=methods.level, approximated=approximated, **differing)[0], methods
+
+
 def _sets(source: Any, named: dict[str, Any]) -> Sequence[StudySet]:
     if isinstance(source, PoolResult):
         return sets_of_pool(source, **named)
@@ -172,8 +189,10 @@ def _methods_of(source: Any) -> Methods:
 
 
 def _of_fit(answer: Answer) -> Methods:
-    """Return the methods of a pool of normal effects; the defaults at its level, or tau2 = 0, for a pool of counts."""
+    """Return the methods of a pool of normal effects; of one of counts what normal effects share, at its level."""
     fit = answer.overall.fit
     if fit.method in TAU2_METHODS and fit.ci in CI_METHODS and fit.pi in PI_METHODS:
         return Methods(method=fit.method, ci=fit.ci, pi=fit.pi, level=fit.level)
-    return Methods(method="CE" if fit.method == "CE" else Methods().method, level=fit.level)
+    of_rates = answer.question.counted and answer.question.model == "glmm"
+    shared = fit.ci if of_rates and fit.ci in CI_METHODS else Methods().ci
+    return Methods(method="CE" if fit.method == "CE" else Methods().method, ci=shared, level=fit.level)

@@ -134,10 +134,8 @@ def _of_rates(
     events, n = studies.rates
     names, inside = _units(studies)
 
-    common = methods.method.upper() == "CE"
-
     def pools(keep: Mask) -> list[Pooled]:
-        return rate_fits(events, n, keep, level=methods.level, common=common)
+        return rate_fits(events, n, keep, level=methods.level, common=methods.common, ci=methods.rate_ci)
 
     whole, *without = pools(np.vstack([np.ones((1, studies.k), dtype=bool), ~inside]))
     found = rate_influence(events, n, whole, without, inside)
@@ -163,7 +161,7 @@ def _of_rates(
         influence=found,
         units=names,
         cumulative=steps,
-        gosh=rate_gosh(rate_studies(events, n), common=common, subsets=subsets, rng=rng) if with_gosh else None,
+        gosh=rate_gosh(rate_studies(events, n), common=methods.common, subsets=subsets, rng=rng) if with_gosh else None,
         fragility=None,
         remarks=(*_marked(studies, found), *remarks, *_few(studies), *studies.remarks()),
     )

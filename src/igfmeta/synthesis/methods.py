@@ -7,6 +7,10 @@ from typing import Any
 
 from igfmeta.bayes.mu_priors import FlatMu, MuPrior
 
+#: The interval of rates that are pooled from their counts, and those that they share with normal effects.
+PROFILE = "PL"
+_SHARED = ("z", "t")
+
 
 @dataclass(frozen=True)
 class Methods:
@@ -19,6 +23,16 @@ class Methods:
     level: float = 0.95
     interval: str = "central"
     mu_prior: MuPrior = field(default_factory=FlatMu)
+
+    @property
+    def common(self) -> bool:
+        """Whether tau2 is held at 0; rates that are pooled from their counts have ML otherwise."""
+        return self.method.upper() == "CE"
+
+    @property
+    def rate_ci(self) -> str:
+        """The interval of rates that are pooled from their counts: z or t where that is asked for."""
+        return self.ci.lower() if self.ci.lower() in _SHARED else PROFILE
 
     def frequentist(self) -> dict[str, Any]:
         """Return the options of `igfmeta.models.pooling.pool`."""

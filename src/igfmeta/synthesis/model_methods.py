@@ -25,8 +25,16 @@ class ModelMethods:
         return self.method == "CE"
 
 
-def model_methods(model: str, method: str | None, ci: str | None, pi: str | None) -> ModelMethods:
+#: How effects may be pooled by other methods than those of a model.
+INSTEAD = "model = random (--model random) pools by inverse variance instead."
+
+
+def model_methods(
+    model: str, method: str | None, ci: str | None, pi: str | None, *, instead: str = INSTEAD
+) -> ModelMethods:
     """Return what a model of counts heeds of the methods that were asked for (None: not asked).
+
+    The sentence on what it does not heed ends with `instead`.
 
     Examples
     --------
@@ -46,7 +54,7 @@ def model_methods(model: str, method: str | None, ci: str | None, pi: str | None
         unheeded = (
             f"{' and '.join(strange)} {'say' if len(strange) > 1 else 'says'} nothing to model {model} "
             f"({known.label}): accepted are method {listed(known.methods)} and ci {listed(known.intervals)}{follows}. "
-            "model = random (--model random) pools by inverse variance instead."
+            f"{instead}"
         )
     return ModelMethods(chosen_method or known.methods[0], chosen_ci or known.intervals[0], unheeded)
 

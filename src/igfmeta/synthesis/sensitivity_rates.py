@@ -26,8 +26,8 @@ from igfmeta.synthesis.rate_pools import EXACT, rate_fits, rate_studies
 from igfmeta.synthesis.sensitivity_results import Choice, SensitivityOf
 from igfmeta.synthesis.study_sets import StudySet
 
-#: Intervals of the binomial model beside the profile likelihood, in words.
-_INTERVALS = {"z": "Normal (Wald)", "t": "t, k - 1 degrees of freedom"}
+#: Intervals of the binomial model, in words.
+_INTERVALS = {"PL": "Profile likelihood", "z": "Normal (Wald)", "t": "t, k - 1 degrees of freedom"}
 
 #: Transformations that stabilize the variance of a rate, in words.
 _TRANSFORMED = {"PAS": "Arcsine", "PFT": "Freeman-Tukey"}
@@ -59,17 +59,18 @@ class _Rates:
     def __init__(self, studies: StudySet, methods: Methods, prior: TauPrior) -> None:
         self.studies, self.methods, self.prior = studies, methods, prior
         self.level = methods.level
-        self.common = methods.method.upper() == "CE"
+        self.common, self.ci = methods.common, methods.rate_ci
         self.fit = self._pooled(np.ones((1, studies.k), dtype=bool))[0]
         self.exact = self.fit.method == EXACT
         self.not_run: list[str] = []
 
     def _pooled(self, mask: Mask, *, common: bool | None = None) -> list[Pooled]:
         held = self.common if common is None else common
-        return rate_fits(*self.studies.rates, mask, level=self.level, common=held)
+        return rate_fits(*self.studies.rates, mask, level=self.level, common=held, ci=self.ci)
 
     def models(self) -> Iterator[Choice]:
-        names = {False: "Logit-normal, ML, profile likelihood", True: "Common rate (tau2 = 0)"}
+        interval = _INTERVALS[self.ci]
+        names = {False: f"Logit-normal, ML, {interval[0].lower()}{interval[1:]}", True: "Common rate (tau2 = 0)"}
         if self.exact:
             yield _row("model", "Exact interval of the sum", self.fit, chosen=True)
         else:
@@ -92,6 +93,8 @@ class _Rates:
         if self.exact:
             return
         for ci, words in _INTERVALS.items():
+            if ci == self.ci:
+                continue
             method = "CE" if self.common else "ML"
             yield _row("interval", words, self._counted("glmm", variant="logit-normal", method=method, ci=ci).fit)
 
@@ -117,7 +120,8 @@ class _Rates:
                 self.not_run.append(f"{name}: no study.")
             else:
                 everyone = np.ones((1, other.k), dtype=bool)
-                yield _row("studies", name, rate_fits(*other.rates, everyone, level=self.level, common=self.common)[0])
+                fit = rate_fits(*other.rates, everyone, level=self.level, common=self.common, ci=self.ci)[0]
+                yield _row("studies", name, fit)
 
     def approximations(self) -> Iterator[Choice]:
         """Yield normal approximations: logits under every estimator and interval, then other transformations."""

@@ -124,7 +124,7 @@ class SensitivityOf:
                 }
                 for choice in self.choices
             ],
-            "summary": list(self.summary()),
+            "summary": [*self.summary(), *self.studies.said],
             "not_run": list(self.not_run),
         }
 

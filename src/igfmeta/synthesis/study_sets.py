@@ -61,6 +61,8 @@ class StudySet:
         Where the numbers come from.
     binomial : bool
         Whether rates on the logit scale are pooled from their counts.
+    said : tuple of str
+        What else goes with every result: methods that were asked for and that these studies do not heed.
     """
 
     name: str
@@ -80,6 +82,7 @@ class StudySet:
     unused: tuple[str, ...]
     origin: str
     binomial: bool = True
+    said: tuple[str, ...] = ()
 
     @property
     def k(self) -> int:
@@ -123,8 +126,8 @@ class StudySet:
         return null_value(self.measure) is not None
 
     def remarks(self) -> tuple[str, ...]:
-        """Return what goes with every result of these studies: what was not used."""
-        return tuple(f"Not used: {text}." for text in self.unused)
+        """Return what goes with every result of these studies: methods not heeded, studies not used."""
+        return (*self.said, *(f"Not used: {text}." for text in self.unused))
 
     def head(self) -> dict[str, Any]:
         """Return what JSON says of the set before its results."""
