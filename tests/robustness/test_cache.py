@@ -87,6 +87,7 @@ import json, os, signal, sys
 from pathlib import Path
 import numpy as np
 sys.path.insert(0, sys.argv[2])
+import h5netcdf, xarray
 import test_cache
 from igfmeta.bayes.mcmc.store import DrawStore
 

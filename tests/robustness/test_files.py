@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import subprocess
 import sys
 import threading
 import zipfile
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -19,8 +19,6 @@ from igfmeta.evidence.reading import read_table
 from igfmeta.evidence.stream import read_grouped
 from igfmeta.files import content_of, whole_file, write_whole
 from igfmeta.synthesis.protocol_files import read_protocol
-
-COMMAND = [sys.executable, "-m", "igfmeta"]
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, MemoryError, InputError("no"), GeneratorExit])
@@ -49,42 +47,39 @@ def test_a_process_that_is_killed_leaves_the_old_file(tmp_path):
         f"with whole_file(Path({str(path)!r})) as write:\n"
         "    write('new' * 100_000); print('half', flush=True); time.sleep(60)"
     )
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
-        assert process.stdout.readline() == b"half\n"
-        process.send_signal(signal.SIGKILL)
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as writer:
+        assert writer.stdout.readline() == b"half\n"
+        writer.send_signal(signal.SIGKILL)
     assert path.read_text() == "old"
 
 
-def test_a_full_disk_leaves_the_old_file_and_says_so(tmp_path):
+#: A disk without room, and a standard output without room.
+SMALL = """
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, 1_000))
+"""
+FULL = "os.dup2(os.open('/dev/full', os.O_WRONLY), 1)"
+
+
+def test_a_full_disk_leaves_the_old_file_and_says_so(tmp_path, process):
     path = tmp_path / "out.html"
     path.write_text("old")
-
-    def small():
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, 1_000))
-
-    done = subprocess.run(
-        [*COMMAND, "fit", "--data", _table(tmp_path), "--yi", "yi", "--vi", "vi", "--format", "html", "-o", path],
-        capture_output=True, text=True, preexec_fn=small, check=False,
-    )  # fmt: skip
-    assert done.returncode == 2
-    assert "out.html cannot be written: File too large" in done.stderr
-    assert "Traceback" not in done.stderr
+    table = ("--data", _table(tmp_path), "--yi", "yi", "--vi", "vi")
+    status, said = process(tmp_path, SMALL, "fit", *table, "--format", "html", "-o", path)
+    assert status == 2
+    assert "out.html cannot be written: File too large" in said
+    assert "Traceback" not in said
     assert path.read_text() == "old"
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no device that is always full")  # noqa: PTH110
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
 @pytest.mark.parametrize("batch", [(), ("--batch", "study")])
-def test_a_standard_output_that_is_full_is_said(tmp_path, batch):
-    with open("/dev/full", "wb") as full:  # noqa: PTH123
-        done = subprocess.run(
-            [*COMMAND, "fit", "--data", _table(tmp_path), "--yi", "yi", "--vi", "vi", *batch],
-            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
-        )  # fmt: skip
-    assert done.returncode == 2
-    assert "standard output cannot be written: No space left on device" in done.stderr
+def test_a_standard_output_that_is_full_is_said(tmp_path, process, batch):
+    status, said = process(tmp_path, FULL, "fit", "--data", _table(tmp_path), "--yi", "yi", "--vi", "vi", *batch)
+    assert status == 2
+    assert "standard output cannot be written: No space left on device" in said
     with pytest.raises(InputError, match="No space left on device"):
-        write_whole(type(tmp_path)("/dev/full"), "x")
+        write_whole(Path("/dev/full"), "x")
 
 
 def _table(folder):

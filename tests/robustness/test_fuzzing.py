@@ -20,7 +20,8 @@ RECORD = json.loads((BENCHMARKS / "fuzz.json").read_text())["targets"]
 
 #: What a machine in a hurry tries of each target.
 SAMPLE = {
-    "command line": 20, "evidence": 60, "command line: files of every kind": 8, "verify: reports": 8,
+    "command line": 12, "evidence": 60, "valid evidence, pooled": 60, "command line: files of every kind": 8,
+    "verify: reports": 8,
     "diff: bundles": 15, "diff: evidence": 15, "diagnose: draws": 15, "import: workbooks": 15, "audit: evidence": 20,
     "km: digitised curves": 40, "dose: exposure groups": 40,
 }  # fmt: skip

@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-
 import pytest
 
-#: Run in one process that forks for each command, so that libraries load once. At the first file that is about to be
-#: put in its place the command gets the signal.
-PROGRAM = """
-import json, os, signal, sys
-from pathlib import Path
-from igfmeta.cli import app
+#: At the first file that is about to be put in its place the command gets the signal. In the background SIGINT is
+#: ignored otherwise.
+SIGNALLED = """
+signal.signal(signal.SIGINT, signal.default_int_handler)
+os.fsync = lambda _: os.kill(os.getpid(), signal.{})
+"""
 
-how, commands = signal.Signals[sys.argv[1]], json.loads(sys.argv[2])
-
-signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
-
-def stop(_handle):
-    os.kill(os.getpid(), how)
-
-said = []
-for words in commands:
-    sys.stdout.flush()
-    pid = os.fork()
-    if pid == 0:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        os.fsync = stop
-        sys.argv = ["igfmeta", *words]
-        app.main()
-    said.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-print(json.dumps(said))
+#: Standard output is a pipe whose reader has gone.
+NOBODY_READS = """
+ends, written = os.pipe()
+os.close(ends)
+os.dup2(written, 1)
 """
 
 PROTOCOL = """
@@ -50,13 +32,13 @@ measure = "HR"
 """
 
 
-@pytest.fixture
-def commands(tmp_path):
-    (tmp_path / "t.csv").write_text("study,yi,vi\nA,0.1,0.02\nB,0.4,0.03\n")
-    (tmp_path / "p.toml").write_text(PROTOCOL)
-    (tmp_path / "import.csv").write_text("slab,ai,n1i,ci,n2i\nA,1,20,3,30\n")
-    (tmp_path / "points.csv").write_text("arm,time,surv\n" + "".join(f"a,{t},{0.9**t:.3f}\n" for t in range(9)))
-    (tmp_path / "risks.csv").write_text("arm,time,at_risk\na,0,50\na,4,33\n")
+def _commands(folder):
+    """Make what the commands read, and old files where they write; return the commands."""
+    (folder / "t.csv").write_text("study,yi,vi\nA,0.1,0.02\nB,0.4,0.03\n")
+    (folder / "p.toml").write_text(PROTOCOL)
+    (folder / "import.csv").write_text("slab,ai,n1i,ci,n2i\nA,1,20,3,30\n")
+    (folder / "points.csv").write_text("arm,time,surv\n" + "".join(f"a,{t},{0.9**t:.3f}\n" for t in range(9)))
+    (folder / "risks.csv").write_text("arm,time,at_risk\na,0,50\na,4,33\n")
     table = ("fit", "--data", "t.csv", "--yi", "yi", "--vi", "vi", "--study", "study")
     made = [
         (*table, "--format", "html", "-o", "out.html"),
@@ -68,37 +50,34 @@ def commands(tmp_path):
         ("report", "p.toml", "--export", "new", "--bundle", "out.zip"),
     ]
     for name in {word for words in made for word in words if word.startswith("out.")}:
-        (tmp_path / name).write_text("old")
-    return [list(words) for words in made]
+        (folder / name).write_text("old")
+    return made
+
+
+def _content(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
 @pytest.mark.parametrize(("how", "status"), [("SIGKILL", -9), ("SIGINT", 130)])
-def test_what_stood_there_still_does(tmp_path, commands, how, status):
-    commands = commands if how == "SIGKILL" else commands[:4]
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, how, json.dumps(commands)],
-        cwd=tmp_path, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert json.loads(done.stdout) == [status] * len(commands)
-    assert "Traceback" not in done.stderr
-    if how == "SIGINT":
-        assert done.stderr.count("igfmeta: interrupted; nothing was written.") == len(commands)
+def test_what_stood_there_still_does(tmp_path, process, how, status):
+    commands = _commands(tmp_path)[: None if how == "SIGKILL" else 4]
+    before = _content(tmp_path)
+    ended = [process(tmp_path, SIGNALLED.format(how), *words) for words in commands]
+    assert [found for found, _ in ended] == [status] * len(commands)
+    for _, said in ended:
+        assert "Traceback" not in said
+        assert how != "SIGINT" or "igfmeta: interrupted; nothing was written." in said
     left = {path.name for path in tmp_path.iterdir()} - set(before)
     assert all(name.startswith(".") for name in left)
     assert how != "SIGINT" or not left
     assert {name: (tmp_path / name).read_bytes() for name in before} == before
 
 
-def test_a_reader_that_goes_away_is_no_fault(tmp_path):
+def test_a_reader_that_goes_away_is_no_fault(tmp_path, process):
     path = tmp_path / "t.csv"
     path.write_text("g,yi,vi\n" + "".join(f"g{i},0.1,0.02\n" for i in range(5_000)))
-    ends, written = os.pipe()
-    os.close(ends)
-    command = [sys.executable, "-m", "igfmeta", "fit", "--data", path, "--yi", "yi", "--vi", "vi", "--batch", "g"]
-    done = subprocess.run(command, stdout=written, stderr=subprocess.PIPE, text=True, check=False)
-    os.close(written)
-    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    status, said = process(tmp_path, NOBODY_READS, "fit", "--data", path, "--yi", "yi", "--vi", "vi", "--batch", "g")
+    assert (status, "Traceback" in said) == (0, False)
 
 
 def test_a_folder_of_files_appears_whole_or_not_at_all(tmp_path, monkeypatch):
