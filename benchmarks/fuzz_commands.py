@@ -15,6 +15,7 @@ import fuzz_imports
 from fuzz_inputs import EFFECTS, ODD, Target, protocol, table
 
 from igfmeta.cli import app as command_line
+from igfmeta.cli.commands import build
 from igfmeta.errors import IgfmetaError
 
 #: Base calls of the command line, and the commands whose options are mixed in.
@@ -60,7 +61,7 @@ def _options(words: list[str]) -> list[tuple[str, bool]]:
     """Return the options of a command, and whether each takes a value."""
     import typer.main
 
-    found: Any = typer.main.get_command(command_line.app)
+    found: Any = typer.main.get_command(build())
     for word in words:
         if word in getattr(found, "commands", {}):
             found = found.commands[word]

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from igfmeta.cli.app import app
+from igfmeta.cli.commands import build
 from igfmeta.errors import InputError
 from igfmeta.synthesis.models_of_fit import fit_with
 
@@ -21,7 +21,7 @@ FIT = ["fit", "--data", RECIDIVISM, "--yi", "yi", "--vi", "vi", "--model", "robu
 
 
 def _run(*arguments):
-    result = CliRunner().invoke(app, [*FIT, *arguments])
+    result = CliRunner().invoke(build(), [*FIT, *arguments])
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result.stdout

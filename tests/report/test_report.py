@@ -15,7 +15,7 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
-from igfmeta.cli.app import app
+from igfmeta.cli.commands import build
 from igfmeta.evidence import load_evidence
 from igfmeta.report.build import build_report
 from igfmeta.report.content import DataTable, Picture
@@ -168,25 +168,25 @@ def test_a_report_is_verified_byte_by_byte_and_a_changed_number_is_found(page):
 
 def test_the_command_writes_verifies_and_refuses(tmp_path, capsys):
     path = tmp_path / "r.html"
-    app(["report", "tki", "-o", str(path)], standalone_mode=False)
+    build()(["report", "tki", "-o", str(path)], standalone_mode=False)
     assert capsys.readouterr().out.startswith("Overall survival: with tyrosine kinase inhibitors")
-    app(["verify", str(path)], standalone_mode=False)
+    build()(["verify", str(path)], standalone_mode=False)
     assert "r.html holds:" in capsys.readouterr().out
     assert read_provenance(path.read_text(), "r.html")["stamp"] is None
     path.write_text(path.read_text().replace("139 patients", "193 patients"))
     with pytest.raises(Exception, match=r"r.html does not hold: \d+ differences"):
-        app(["verify", str(path)], standalone_mode=False)
+        build()(["verify", str(path)], standalone_mode=False)
     with pytest.raises(Exception, match="is no report of igfmeta"):
         read_provenance(json.dumps({}), "r.html")
     with pytest.raises(Exception, match=r"accepted is \.html"):
-        app(["report", "tki", "-o", str(tmp_path / "r.pdf")], standalone_mode=False)
+        build()(["report", "tki", "-o", str(tmp_path / "r.pdf")], standalone_mode=False)
 
 
 def test_a_stamp_is_asked_for_and_survives_verification(tmp_path, capsys):
     path = tmp_path / "r.html"
-    app(["report", "tki", "-o", str(path), "--stamp"], standalone_mode=False)
+    build()(["report", "tki", "-o", str(path), "--stamp"], standalone_mode=False)
     assert re.search(r"<dt>Made</dt><dd>\d{4}-\d\d-\d\d", path.read_text())
-    app(["verify", str(path)], standalone_mode=False)
+    build()(["verify", str(path)], standalone_mode=False)
     assert "holds" in capsys.readouterr().out
 
 
@@ -203,8 +203,10 @@ def test_hostile_evidence_stays_text_in_tables_and_on_the_terminal(tmp_path, cap
     sources = pd.read_csv(tmp_path / "sources.csv", dtype=str, keep_default_na=False)
     sources.loc[sources["source_id"] == "langer2014", ["first_author", "title"]] = HOSTILE
     sources.to_csv(tmp_path / "sources.csv", index=False)
-    app(["evidence", "show", "langer2014", "--data", str(tmp_path)], standalone_mode=False)
-    app(["pool", "--class", "antibody", "--outcome", "os", "--explain", "--data", str(tmp_path)], standalone_mode=False)
+    build()(["evidence", "show", "langer2014", "--data", str(tmp_path)], standalone_mode=False)
+    build()(
+        ["pool", "--class", "antibody", "--outcome", "os", "--explain", "--data", str(tmp_path)], standalone_mode=False
+    )
     shown = capsys.readouterr().out
     assert "\x1b" not in shown
     assert "\u202e" not in shown

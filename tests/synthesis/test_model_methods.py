@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 import igfmeta as im
-from igfmeta.cli.app import app
+from igfmeta.cli.commands import build
 from igfmeta.evidence import load_evidence
 from igfmeta.models.pooling import pool_one
 from igfmeta.report.summary import summary
@@ -81,11 +81,11 @@ def test_a_model_that_a_measure_does_not_have_is_refused_with_those_that_it_has(
 def test_the_command_line_says_the_same():
     runner = CliRunner()
     base = ["pool", "--outcome", "orr", "--measure", "PLO", "--by", "none", "--class", "antibody"]
-    refused = runner.invoke(app, [*base, "--method", "DL", "--pi", "HTS"])
+    refused = runner.invoke(build(), [*base, "--method", "DL", "--pi", "HTS"])
     assert isinstance(refused.exception, im.InputError)
     assert "method DL and pi HTS say nothing" in str(refused.exception)
     assert "--model random" in str(refused.exception)
-    assert "tau2 by DL" in runner.invoke(app, [*base, "--method", "DL", "--model", "random"]).stdout
+    assert "tau2 by DL" in runner.invoke(build(), [*base, "--method", "DL", "--model", "random"]).stdout
 
 
 PROTOCOL = """

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import igfmeta as im
-from igfmeta.cli.app import app
+from igfmeta.cli.commands import build
 from igfmeta.report import of_fit
 from igfmeta.report.markdown import table_to_markdown
 from igfmeta.synthesis.models_of_fit import MODELS, options_of, refuse_unheeded
@@ -165,7 +165,7 @@ def test_the_command_line_answers_and_refuses(tmp_path):
     COUNTS.to_csv(table, index=False)
     base = ["fit", "--data", str(table), "--events1", "a", "--n1", "n1", "--events2", "c", "--n2", "n2"]
     runner = CliRunner()
-    done = runner.invoke(app, [*base, "--model", "glmm", "--measure", "OR", "--format", "json"])
+    done = runner.invoke(build(), [*base, "--model", "glmm", "--measure", "OR", "--format", "json"])
     assert json.loads(done.stdout)["details"]["gradient"]["value"] < 1e-8
     for arguments, message in (
         (["--model", "mh", "--measure", "OR", "--prior", "half-normal(1)"], "--prior says nothing to model mh"),
@@ -182,8 +182,8 @@ def test_the_command_line_answers_and_refuses(tmp_path):
             "ci (with a common tau2) was 'PL'; accepted are z or t",
         ),
     ):
-        refused = runner.invoke(app, [*base, *arguments])
+        refused = runner.invoke(build(), [*base, *arguments])
         assert isinstance(refused.exception, im.InputError)
         assert message in str(refused.exception)
-    shown = runner.invoke(app, ["fit", "--help"])
+    shown = runner.invoke(build(), ["fit", "--help"])
     assert all(model in shown.stdout for model in MODELS)

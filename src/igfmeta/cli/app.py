@@ -1,4 +1,4 @@
-"""The commands under one roof, and the rule for every error: a sentence and an exit status, never a traceback.
+"""The command line, and the rule for every error: a sentence and an exit status, never a traceback.
 
 Exit status: 0 done, 1 a fault of ours, 2 input or options that cannot be used, 3 valid input without an answer.
 `audit` returns 1 where an error stands in the evidence.
@@ -9,91 +9,10 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from typing import Annotated
 
-import typer
-
-from igfmeta.cli.audit import audit
-from igfmeta.cli.average import average
-from igfmeta.cli.bayes import bayes
-from igfmeta.cli.bias import bias
-from igfmeta.cli.decisions import assurance, predict, worth
-from igfmeta.cli.diagnose import diagnose
-from igfmeta.cli.diff import diff
-from igfmeta.cli.dose import dose
-from igfmeta.cli.evidence import evidence_app
-from igfmeta.cli.fit import fit
-from igfmeta.cli.forest import forest
-from igfmeta.cli.import_ import import_
-from igfmeta.cli.influence import influence
-from igfmeta.cli.joint import joint
-from igfmeta.cli.km import km
-from igfmeta.cli.multilevel import multilevel
-from igfmeta.cli.pool import pool
-from igfmeta.cli.protocol import protocol_app
-from igfmeta.cli.regress import regress
-from igfmeta.cli.report import report, verify
-from igfmeta.cli.risk import risk
-from igfmeta.cli.rob import rob
-from igfmeta.cli.robust import robust
-from igfmeta.cli.sensitivity import sensitivity
-from igfmeta.cli.triangulate import triangulate
+from igfmeta.cli.commands import asked_for
 from igfmeta.errors import IgfmetaError, NothingToPool
 from igfmeta.text import plain
-from igfmeta.version import __version__
-
-app = typer.Typer(
-    name="igfmeta",
-    help="Pool clinical-trial results with frequentist and Bayesian models side by side.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command()(pool)
-app.command()(fit)
-app.command()(forest)
-app.command()(influence)
-app.command()(average)
-app.command()(regress)
-app.command()(multilevel)
-app.command()(robust)
-app.command()(bias)
-app.command()(sensitivity)
-app.command()(bayes)
-app.command()(joint)
-app.command()(diagnose)
-app.command()(predict)
-app.command()(assurance)
-app.command()(worth)
-app.command()(risk)
-app.command()(dose)
-app.command()(triangulate)
-app.command()(km)
-app.command()(audit)
-app.command("import")(import_)
-app.command()(rob)
-app.command()(report)
-app.command()(verify)
-app.command()(diff)
-app.add_typer(evidence_app, name="evidence")
-app.add_typer(protocol_app, name="protocol")
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        print(f"igfmeta {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version and stop.", callback=_show_version, is_eager=True)
-    ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
-) -> None:
-    """Options of every command; both act before a command runs (`--debug` in `main`)."""
 
 
 def _prepare_libraries() -> None:
@@ -122,7 +41,7 @@ def _cause(error: BaseException) -> BaseException:
 
 def _run() -> int:
     try:
-        app()
+        asked_for(sys.argv[1:])()
     except SystemExit as stop:
         # Typer ends on these two in its own way.
         for reason in (BrokenPipeError, KeyboardInterrupt):
@@ -146,7 +65,7 @@ def main() -> None:
     _prepare_libraries()
     if "--debug" in sys.argv[1:]:
         sys.argv.remove("--debug")
-        app()
+        asked_for(sys.argv[1:])()
         return
     try:
         status = _run()
