@@ -93,8 +93,8 @@ def section(own: dict[str, float], theirs: dict[str, Any] | None) -> str:
         "",
         f"igfmeta {__version__}, NumPy {np.__version__}, Python {platform.python_version()}, {version}, one BLAS "
         "thread; medians of one run, written by `benchmarks/counts.py`. igfmeta's times are of the whole fit: with "
-        "profile-likelihood intervals of effect and tau2, the likelihood-ratio test of tau2 = 0 and the certificate; "
-        "metafor's are of the fit alone.",
+        "the profile-likelihood interval of tau2 where the model has one, the likelihood-ratio test of tau2 = 0 and "
+        "the certificate; metafor's are of the fit alone.",
         "",
         "| model | igfmeta | metafor |",
         "|---|---|---|",
