@@ -13,7 +13,7 @@ from igfmeta.numerics import t_quantile
 from igfmeta.plots.forest import Forest, ForestGroup, ForestRow, ForestSummary, Triple
 from igfmeta.synthesis.fitting import FitResult, FitStudy
 from igfmeta.synthesis.models_of_fit import BETWEEN_STUDIES
-from igfmeta.synthesis.questions import PROPORTIONS
+from igfmeta.synthesis.pool_models import PROPORTIONS
 
 
 def _row(result: FitResult, study: FitStudy) -> ForestRow:

@@ -14,7 +14,7 @@ from igfmeta.plots.canvas import BLUE, GREY, INK, SMALL
 from igfmeta.plots.charts import RED, Panel, chart, effect_ticks, plain_ticks, spread_of
 from igfmeta.plots.rate_funnel import rate_funnel
 from igfmeta.synthesis.bias_results import BiasOf
-from igfmeta.synthesis.questions import PROPORTIONS
+from igfmeta.synthesis.pool_models import PROPORTIONS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -12,7 +12,7 @@ from igfmeta.numerics import Floats, t_quantile
 from igfmeta.plots.fit_forest import drawn_natural, unit_of
 from igfmeta.plots.forest import Forest, ForestGroup, ForestRow, ForestSummary
 from igfmeta.synthesis.multilevel_results import MultilevelResult, MultilevelRow
-from igfmeta.synthesis.questions import PROPORTIONS
+from igfmeta.synthesis.pool_models import PROPORTIONS
 
 SYMBOLS = {"sigma2": "σ²", "tau2": "τ²", "rho": "ρ"}
 

@@ -7,7 +7,7 @@ from igfmeta.effects.scales import label_of, null_value, transform_of
 from igfmeta.models.robust.fitting import RobustCoefficient
 from igfmeta.numerics import t_quantile
 from igfmeta.plots.forest import Forest, ForestGroup, ForestRow, ForestSummary
-from igfmeta.synthesis.questions import PROPORTIONS
+from igfmeta.synthesis.pool_models import PROPORTIONS
 from igfmeta.synthesis.robust_results import RobustResult, RobustRow
 
 #: Above the clusters with one row, which need no heading of their own.

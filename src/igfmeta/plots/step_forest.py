@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from igfmeta import formatting as f
 from igfmeta.effects.scales import label_of, null_value, transform_of
 from igfmeta.plots.forest import Forest, ForestGroup, ForestRow, ForestSummary
-from igfmeta.synthesis.questions import PROPORTIONS
+from igfmeta.synthesis.pool_models import PROPORTIONS
 from igfmeta.synthesis.study_sets import StudySet
 
 #: Label, estimate, lower and upper limit on the analysis scale.

@@ -14,7 +14,7 @@ from igfmeta.models.multilevel.structures import STRUCTURES
 from igfmeta.models.multilevel.surrogacy import Surrogacy
 from igfmeta.report.summary import Column, SummaryTable
 from igfmeta.synthesis.multilevel_results import MultilevelResult
-from igfmeta.synthesis.questions import PROPORTIONS
+from igfmeta.synthesis.pool_models import PROPORTIONS
 
 #: Difference of log-likelihoods below which they do not tell two values apart (half the 95 % point of chi-squared).
 ALIKE = 1.92

@@ -10,7 +10,7 @@ from igfmeta.models.robust.fitting import RobustCoefficient, RobustFit
 from igfmeta.models.robust.sandwich import HtzTest
 from igfmeta.models.robust.working import WORKING
 from igfmeta.report.summary import Column, SummaryTable, counted
-from igfmeta.synthesis.questions import PROPORTIONS
+from igfmeta.synthesis.pool_models import PROPORTIONS
 from igfmeta.synthesis.robust_results import RobustResult
 
 _ADJUSTMENTS = {

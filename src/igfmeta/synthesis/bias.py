@@ -32,7 +32,7 @@ from igfmeta.models.pooling import pool_one
 from igfmeta.models.results import Pooled
 from igfmeta.synthesis.bias_results import BiasOf, BiasResult
 from igfmeta.synthesis.methods import Methods
-from igfmeta.synthesis.questions import PROPORTIONS
+from igfmeta.synthesis.pool_models import PROPORTIONS
 from igfmeta.synthesis.rate_pools import rate_fits
 from igfmeta.synthesis.study_sets import StudySet
 

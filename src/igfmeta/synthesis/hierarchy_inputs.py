@@ -18,7 +18,7 @@ from igfmeta.synthesis.pooling import Which, effects_for, outcome_vocabulary
 from igfmeta.synthesis.questions import Question
 from igfmeta.synthesis.risk_weights import checked_weights, discounted, shares, weighting
 from igfmeta.synthesis.rows_to_effects import RowEffect
-from igfmeta.synthesis.studies import Study, own_interval, studies_of
+from igfmeta.synthesis.studies import Study, added_arms, own_interval, studies_of
 
 #: What a hierarchy compares: a hazard ratio, an odds ratio of two arms, the rate of one arm on the logit scale.
 MEASURES = ("HR", "OR", "PLO")
@@ -152,12 +152,8 @@ def _control_arm(study: Study, effects: Sequence[RowEffect]) -> str:
 
 def _counts(studies: Sequence[Study], effects: Sequence[RowEffect]) -> Floats:
     """Return events and patients: arms of one agent added up, a shared control arm counted once."""
-    by_row = {effect.row["row_id"]: effect.counts for effect in effects}
-    counts = np.empty((len(studies), 4))
-    for i, study in enumerate(studies):
-        rows = np.array([by_row[row_id] for row_id in study.row_ids])
-        counts[i] = [*rows[:, :2].sum(axis=0), *rows[0, 2:]]
-    return counts
+    by_row = {effect.row["row_id"]: effect for effect in effects}
+    return np.array([added_arms([by_row[row_id] for row_id in study.row_ids]) for study in studies])
 
 
 def _on_scale(studies: Sequence[Study], counts: Floats, measure: str, level: float) -> list[Study]:

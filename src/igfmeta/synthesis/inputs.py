@@ -12,7 +12,7 @@ from igfmeta.effects import continuous, hazard_ratio, one_arm, rates, two_arm
 from igfmeta.effects.estimates import EffectSizes
 from igfmeta.errors import InputError, Problem, check_choice, listed
 from igfmeta.numerics import Floats, Mask
-from igfmeta.synthesis.questions import COMPARATIVE_COUNTS, PROPORTIONS
+from igfmeta.synthesis.pool_models import COMPARATIVE_COUNTS, PROPORTIONS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 #: Inverse variance, of effects with variances taken as known.
 RANDOM = "random"
 
-_COMPARED, _RATES = ("OR", "RR", "RD", "PETO", "AS"), ("PLO", "PLN", "PR", "PAS", "PFT")
+#: Measures of the counts of two arms, and of one.
+COMPARATIVE_COUNTS = ("OR", "RR", "RD", "PETO", "AS")
+PROPORTIONS = ("PLO", "PLN", "PR", "PAS", "PFT")
+MEASURES = ("HR", *COMPARATIVE_COUNTS, *PROPORTIONS)
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class PoolModel:
 
 #: In `random` the pooling kernel validates methods and intervals.
 POOL_MODELS = {
-    RANDOM: PoolModel("inverse variance", ("HR", *_COMPARED, *_RATES)),
+    RANDOM: PoolModel("inverse variance", MEASURES),
     "glmm": PoolModel("mixed model of the counts", ("PLO", "OR"), ("ML", "CE"), ("PL", "z", "t")),
     "mh": PoolModel("Mantel-Haenszel", ("OR", "RR", "RD"), ("CE",), ("z",)),
     "peto": PoolModel("Peto's one-step odds ratio", ("PETO",), ("CE",), ("z",)),

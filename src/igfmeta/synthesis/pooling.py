@@ -220,14 +220,6 @@ def unanswered_question(
     return _no_answer(question, unused)
 
 
-def studies_for(
-    evidence: Evidence, outcome: str, *, use: str = "primary", level: float = 0.95, **criteria: Unpack[Which]
-) -> tuple[Question, list[Study]]:
-    """Return the question that an outcome means and the studies that answer it; see `effects_for`."""
-    question, effects, sources = effects_for(evidence, outcome, use=use, **criteria)
-    return question, studies_of(effects, question.measure, sources, level=level)
-
-
 def pool(
     evidence: Evidence,
     *,

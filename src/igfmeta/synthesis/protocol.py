@@ -15,8 +15,7 @@ from igfmeta.models.prediction import PI_METHODS
 from igfmeta.models.registry import TAU2_METHODS
 from igfmeta.synthesis.eligibility import USE_LEVELS
 from igfmeta.synthesis.grouping import BY
-from igfmeta.synthesis.pool_models import MODEL_NAMES
-from igfmeta.synthesis.questions import MEASURES
+from igfmeta.synthesis.pool_models import MEASURES, MODEL_NAMES
 
 #: What GRADE looks at, in its order.
 DOMAINS = ("risk_of_bias", "inconsistency", "indirectness", "imprecision", "publication_bias")

@@ -7,14 +7,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 from igfmeta.errors import InputError, check_choice, listed
-from igfmeta.synthesis.pool_models import COUNTED_PROPORTION, MODEL_NAMES, POOL_MODELS, RANDOM, default_model
+from igfmeta.synthesis.pool_models import (
+    COMPARATIVE_COUNTS,
+    COUNTED_PROPORTION,
+    MEASURES,
+    MODEL_NAMES,
+    POOL_MODELS,
+    PROPORTIONS,
+    RANDOM,
+    default_model,
+)
 
 Arms = Literal["comparison", "single_arm"]
 Measure = Literal["HR", "OR", "RR", "RD", "PETO", "AS", "PLO", "PLN", "PR", "PAS", "PFT"]
-
-COMPARATIVE_COUNTS = ("OR", "RR", "RD", "PETO", "AS")
-PROPORTIONS = ("PLO", "PLN", "PR", "PAS", "PFT")
-MEASURES = ("HR", *COMPARATIVE_COUNTS, *PROPORTIONS)
 
 #: The measure of a single-arm rate: the counts need no correction where they are 0, which most of this evidence is, no
 #: variance is taken as known, and the inverse needs no "typical" sample size (Schwarzer 2019, Res Synth Methods 10:476;

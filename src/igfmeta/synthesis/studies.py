@@ -16,9 +16,9 @@ from igfmeta.effects.scales import natural
 from igfmeta.effects.two_arm import two_arm
 from igfmeta.evidence.explain import citation_of
 from igfmeta.evidence.risk_of_bias import NOT_JUDGED, overall
-from igfmeta.numerics import t_quantile
+from igfmeta.numerics import Floats, t_quantile
 from igfmeta.synthesis.eligibility import Row
-from igfmeta.synthesis.questions import PROPORTIONS
+from igfmeta.synthesis.pool_models import PROPORTIONS
 from igfmeta.synthesis.rows_to_effects import RowEffect
 
 Counts = tuple[float, float, float, float]
@@ -230,10 +230,15 @@ def _combined(effects: Sequence[RowEffect], measure: str) -> tuple[float, float,
     return float(combined.yi[0]), float(combined.vi[0]), tuple(origin)
 
 
-def _added(effects: Sequence[RowEffect], measure: str) -> tuple[float, float, Counts]:
-    """Add the experimental arms up and count their control arm once."""
+def added_arms(effects: Sequence[RowEffect]) -> Floats:
+    """Return events and patients of both arms: experimental arms added up, their one control arm counted once."""
     rows = np.array([effect.counts for effect in effects])
-    counts = np.array([*rows[:, :2].sum(axis=0), *rows[0, 2:]])
+    return np.array([*rows[:, :2].sum(axis=0), *rows[0, 2:]])
+
+
+def _added(effects: Sequence[RowEffect], measure: str) -> tuple[float, float, Counts]:
+    """Return effect, variance and counts of arms that share a control arm, added up."""
+    counts = added_arms(effects)
     sizes = two_arm(*counts[:, None], measure=measure)
     return float(sizes.yi[0]), float(sizes.vi[0]), (counts[0], counts[1], counts[2], counts[3])
 

@@ -15,7 +15,7 @@ from igfmeta.report.sections.parts import by_outcome, heading_of, key_of, table,
 from igfmeta.report.summary import SummaryTable
 from igfmeta.synthesis.analysis import Analysis, OutcomeAnalysis
 from igfmeta.synthesis.dependence import Dependence
-from igfmeta.synthesis.questions import PROPORTIONS
+from igfmeta.synthesis.pool_models import PROPORTIONS
 from igfmeta.synthesis.results import Answer
 from igfmeta.synthesis.robust_results import RobustResult
 

@@ -14,7 +14,7 @@ from igfmeta.report.sections.parts import by_outcome, heading_of, key_of, table,
 from igfmeta.report.summary import SummaryTable
 from igfmeta.synthesis.analysis import Analysis, OutcomeAnalysis
 from igfmeta.synthesis.bias_results import BiasOf
-from igfmeta.synthesis.questions import PROPORTIONS
+from igfmeta.synthesis.pool_models import PROPORTIONS
 
 
 def section(analysis: Analysis) -> Section | None:
